@@ -1,0 +1,144 @@
+"""Checks of single fields; every fault is added to one list, so that all are told at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from mplp_trace_cli.domain.enums import unknown_word
+from mplp_trace_cli.domain.errors import InvalidInput
+from mplp_trace_cli.domain.ids import is_id
+from mplp_trace_cli.domain.json_text import JsonObject, dumps
+from mplp_trace_cli.domain.times import from_datetime, parse_instant
+
+
+class Checker:
+    """Reads fields out of one mapping and remembers what is wrong with them."""
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self.fields = fields
+        self.problems: list[str] = []
+
+    def finish(self) -> None:
+        """Raises InvalidInput with every problem found, if there is one."""
+        if self.problems:
+            raise InvalidInput("; ".join(self.problems), details={"problems": list(self.problems)})
+
+    def text(self, name: str) -> str | None:
+        """An optional text."""
+        value = self.fields.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            self.problems.append(f"{name}: must be text")
+            return None
+        if not value.isascii() and has_surrogate(value):
+            self.problems.append(f"{name}: has a lone surrogate or bytes that are not UTF-8")
+            return None
+        return value
+
+    def required_text(self, name: str) -> str:
+        """A text that must be there and not be empty."""
+        value = self.text(name)
+        if value:
+            return value
+        if self.fields.get(name) in (None, ""):
+            self.problems.append(f"{name}: required")
+        return ""
+
+    def identity(self, name: str) -> str | None:
+        """An optional id."""
+        value = self.text(name)
+        if value is not None and not is_id(value):
+            self.problems.append(
+                f"{name}: must be 1-255 characters, no control characters, not beginning with @ or -"
+            )
+        return value
+
+    def word(self, name: str, kind: type[StrEnum]) -> str | None:
+        """An optional member of a closed list of words."""
+        value = self.fields.get(name)
+        if value is None or (isinstance(value, str) and value in kind.__members__.values()):
+            return None if value is None else str(value)
+        self.problems.append(f"{name}: {unknown_word(kind, value)}")
+        return None
+
+    def duration(self, name: str) -> float | None:
+        """An optional number of milliseconds, finite and not negative."""
+        value = self.number(name)
+        if value is not None and value < 0:
+            self.problems.append(f"{name}: must not be negative")
+        return value
+
+    def number(self, name: str) -> float | None:
+        """An optional finite number."""
+        value = self.fields.get(name)
+        if value is None:
+            return None
+        number = as_number(value)
+        if number is None:
+            self.problems.append(f"{name}: must be a finite number")
+        return number
+
+    def instant(self, name: str) -> int | None:
+        """An optional instant: RFC 3339 text, a datetime, or microseconds since 1970."""
+        value = self.fields.get(name)
+        if value is None or type(value) is int:
+            return value
+        if isinstance(value, datetime):
+            return from_datetime(value)
+        if not isinstance(value, str):
+            self.problems.append(f"{name}: must be an RFC 3339 date-time")
+            return None
+        try:
+            return parse_instant(value, name)
+        except InvalidInput as fault:
+            self.problems.append(fault.message)
+            return None
+
+    def json_object(self, name: str) -> str | None:
+        """An optional JSON object, as its exact text."""
+        value = self.fields.get(name)
+        if value is None:
+            return None
+        try:
+            return JsonObject.of(value, name).text
+        except InvalidInput as fault:
+            self.problems.append(fault.message)
+            return None
+
+    def tags(self, name: str) -> str | None:
+        """An optional list of texts, repeats dropped, as JSON text."""
+        value = self.fields.get(name)
+        if value is None:
+            return None
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            self.problems.append(f"{name}: must be a list of text")
+            return None
+        if not all(isinstance(tag, str) and not has_surrogate(tag) for tag in value):
+            self.problems.append(f"{name}: must be a list of text")
+            return None
+        return dumps(list(dict.fromkeys(value)), name)
+
+
+def as_number(value: object) -> float | None:
+    """The finite float of an int or float, else None; booleans are no numbers."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def has_surrogate(value: str) -> bool:
+    """True for text that UTF-8 cannot hold."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

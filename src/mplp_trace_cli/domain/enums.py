@@ -1,0 +1,78 @@
+"""The closed lists of words: kinds of traces, their statuses, levels of events."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TypeVar
+
+from mplp_trace_cli.domain.errors import InvalidInput
+
+
+class TraceType(StrEnum):
+    """What a trace is a record of."""
+
+    WORKFLOW_EXECUTION = "workflow_execution"
+    MODULE_OPERATION = "module_operation"
+    API_REQUEST = "api_request"
+    BACKGROUND_TASK = "background_task"
+    CUSTOM = "custom"
+
+
+class TraceStatus(StrEnum):
+    """Where a trace stands; all but `active` are final."""
+
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def is_final(self) -> bool:
+        """True when nothing more can happen to the trace."""
+        return self is not TraceStatus.ACTIVE
+
+
+class Level(StrEnum):
+    """How much an event matters, from least to most."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+    @property
+    def is_error(self) -> bool:
+        """True for error and critical."""
+        return self in (Level.ERROR, Level.CRITICAL)
+
+
+class MetricType(StrEnum):
+    """How the values of a metric are to be read."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+def parse_word(kind: type[Word], value: object, field: str) -> Word:
+    """The member of `kind` that `value` names; raises InvalidInput naming them all and the nearest."""
+    try:
+        return kind(value)
+    except ValueError:
+        raise InvalidInput(f"{field}: {unknown_word(kind, value)}") from None
+
+
+def unknown_word(kind: type[StrEnum], value: object) -> str:
+    """Why `value` is no member of `kind`: the ones there are, and the nearest to it."""
+    import difflib  # only on the way to an error
+
+    words = [member.value for member in kind]
+    shown = str(value)[:60]
+    nearest = difflib.get_close_matches(shown.lower(), words, n=1, cutoff=0.4)
+    guess = f" (did you mean {nearest[0]}?)" if nearest else ""
+    return f"{shown!r} is not one of {', '.join(words)}{guess}"

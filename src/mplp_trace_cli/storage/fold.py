@@ -1,0 +1,166 @@
+"""The fold: moves what waits in the inbox into the store, exactly once; and the same staging for readers.
+
+Exactly once is by (inbox id, seq): the store's transaction writes the entries together with how far it
+came, and only then does the inbox drop them. A crash anywhere leaves nothing lost and nothing twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mplp_trace_cli.domain.errors import StorageFailed, StoreBusy, StoreMissing, WrongPair
+from mplp_trace_cli.storage.inbox import Batch, Inbox
+from mplp_trace_cli.storage.sql import statement
+from mplp_trace_cli.storage.store import (
+    TABLES,
+    Connection,
+    Store,
+    define_views,
+    folded_seq,
+    next_seq_base,
+    seq_base,
+    store_id,
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A store, the inbox beside it, and the present in microseconds."""
+
+    store: Store
+    inbox: Inbox
+    now: int
+
+
+def fold(pair: Pair, wait_seconds: float) -> int:
+    """Folds all that waits and says how many entries it was.
+
+    Raises StoreBusy when the store is not free within `wait_seconds`; WrongPair.
+    """
+    if pair.inbox.waiting() == 0 and pair.inbox.store_id is not None:
+        return 0
+    with pair.store.writing(wait_seconds) as db:
+        return fold_into(db, pair)
+
+
+def fold_if_free(pair: Pair) -> None:
+    """Folds when something waits and nobody has the store; otherwise does nothing."""
+    if pair.inbox.writable and pair.inbox.waiting():
+        with contextlib.suppress(StoreBusy, StorageFailed):
+            fold(pair, 0)
+
+
+def fold_into(db: Connection, pair: Pair) -> int:
+    """Folds all that waits into the store that is open for writing."""
+    inbox = pair.inbox
+    base = _adopt(db, pair)
+    inbox_id = inbox.inbox_id
+    done = folded_seq(db, inbox_id)
+    entries = 0
+    _make_stages(db)
+    for batch in inbox.batches(done):
+        _stage(db, batch, base, pair.now)
+        _commit(db, inbox_id, batch.last_seq)
+        done, entries = batch.last_seq, entries + batch.entries
+    inbox.forget(done, pair.now)
+    return entries
+
+
+def _adopt(db: Connection, pair: Pair) -> int:
+    """Binds a fresh inbox to the store beside it; raises WrongPair when it belongs to another."""
+    check_pair(db, pair)
+    base = seq_base(db, pair.inbox.inbox_id)
+    if base is None:
+        base = next_seq_base(db)
+        db.execute("INSERT INTO store.inboxes VALUES (?, ?)", [pair.inbox.inbox_id, base])
+    if pair.inbox.store_id is None:
+        pair.inbox.bind_to(store_id(db))
+    return base
+
+
+def check_pair(db: Connection, pair: Pair) -> None:
+    """Raises WrongPair when the inbox has folded into another store than the one attached."""
+    bound = pair.inbox.store_id
+    if bound is not None and bound != store_id(db):
+        raise WrongPair(
+            f"{pair.inbox.path} belongs to another store than {pair.store.paths.store}",
+            hint="put back the two files that belong together, or move the inbox away",
+        )
+
+
+def _make_stages(db: Connection) -> None:
+    for table in TABLES:
+        db.execute(f"CREATE OR REPLACE TEMP TABLE new_{table} AS FROM store.{table} LIMIT 0")
+
+
+def _stage(db: Connection, batch: Batch, base: int, now: int) -> None:
+    db.execute(statement("stage_entries"), {"seq_base": base, "block": batch.lines})
+    kinds = {kind for (kind,) in db.execute("SELECT DISTINCT kind FROM entry").fetchall()}
+    if "start" in kinds:
+        db.execute(statement("stage_trace_starts"))
+    if "end" in kinds:
+        db.execute(statement("stage_trace_ends"))
+    if "event_with_id" in kinds:
+        db.execute(statement("stage_events"))
+    elif "event" in kinds:
+        db.execute(statement("stage_new_events"))
+    if "metric" in kinds:
+        db.execute(statement("stage_metrics"))
+    db.execute(statement("stage_rejects").format(now=_instant(now)))
+
+
+def _commit(db: Connection, inbox_id: str, last_seq: int) -> None:
+    db.execute("BEGIN")
+    try:
+        for table in TABLES:
+            db.execute(f"INSERT INTO store.{table} FROM new_{table} ORDER BY seq")
+        db.execute("INSERT INTO store.folds VALUES (?, ?)", [inbox_id, last_seq])
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    for table in TABLES:
+        db.execute(f"TRUNCATE new_{table}")
+
+
+@contextlib.contextmanager
+def overlay(store: Store, inbox: Inbox | None, now: int) -> Iterator[Connection]:
+    """One consistent moment: the views over the store and what waits in the inbox.
+
+    While it is open nobody can fold, so nothing is seen twice or missed.
+    """
+    if inbox is not None and inbox.store_id is not None and not store.exists():
+        raise StoreMissing(
+            f"the store {store.paths.store} is gone; its inbox is still there",
+            hint="put the store back where it was",
+        )
+    with store.reading() as db:
+        stages = inbox is not None and _stage_waiting(db, Pair(store, inbox, now))
+        sources = {table: f"store.{table}" for table in TABLES}
+        if stages:
+            sources = {
+                table: f"(FROM store.{table} UNION ALL FROM new_{table})" for table in TABLES
+            }
+        define_views(db, sources, _instant(now))
+        yield db
+
+
+def _stage_waiting(db: Connection, pair: Pair) -> bool:
+    check_pair(db, pair)
+    inbox = pair.inbox
+    base = seq_base(db, inbox.inbox_id)
+    if base is None:
+        base = next_seq_base(db)
+    staged = False
+    for batch in inbox.batches(folded_seq(db, inbox.inbox_id)):
+        if not staged:
+            _make_stages(db)
+        _stage(db, batch, base, pair.now)
+        staged = True
+    return staged
+
+
+def _instant(now: int) -> str:
+    return f"make_timestamptz({now}::BIGINT)"

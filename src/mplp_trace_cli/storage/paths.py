@@ -1,0 +1,89 @@
+"""The files of one store, side by side, and how they are made safely."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mplp_trace_cli.domain.errors import StorageFailed, StoreDamaged
+
+
+@dataclass(frozen=True)
+class StorePaths:
+    """The store and what lies beside it; the path is absolute and free of links."""
+
+    store: str
+
+    @classmethod
+    def at(cls, path: str | os.PathLike[str]) -> StorePaths:
+        """The files that belong to the store at `path`; raises StoreDamaged for a folder."""
+        resolved = os.path.realpath(os.path.expanduser(path))
+        if os.path.isdir(resolved):
+            raise StoreDamaged(
+                f"{resolved} is a folder, not a store",
+                hint=f"name a file in it: --db {os.path.join(resolved, 'traces.duckdb')}",
+            )
+        return cls(resolved)
+
+    @property
+    def inbox(self) -> str:
+        """The SQLite file of what was acknowledged and is not folded yet."""
+        return f"{self.store}.inbox"
+
+    @property
+    def lock(self) -> str:
+        """The advisory lock of whoever writes the store."""
+        return f"{self.store}.lock"
+
+    @property
+    def spill(self) -> str:
+        """Where large sorts and joins put what memory does not hold."""
+        return f"{self.store}.tmp"
+
+    @property
+    def folder(self) -> str:
+        """The folder they all lie in."""
+        return os.path.dirname(self.store)
+
+    def make_folder(self) -> None:
+        """Makes the folder, for its owner alone; raises StorageFailed."""
+        with os_errors(self.folder):
+            Path(self.folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+@contextlib.contextmanager
+def os_errors(path: str) -> Iterator[None]:
+    """Turns an OSError about `path` into StorageFailed."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageFailed(f"{path}: {error.strerror or error}") from error
+
+
+def make_once(final: str, make: Callable[[str], None]) -> None:
+    """Makes the file `final` whole by `make(draft)`, unless somebody else is first.
+
+    The draft is made in a private folder beside its place, so that no half-made file is ever seen.
+    """
+    with (
+        os_errors(final),
+        tempfile.TemporaryDirectory(prefix=".new-", dir=os.path.dirname(final)) as folder,
+    ):
+        draft = os.path.join(folder, os.path.basename(final))
+        make(draft)
+        os.chmod(draft, 0o600)
+        _publish(draft, final)
+
+
+def _publish(draft: str, final: str) -> None:
+    try:
+        os.link(draft, final)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without hard links
+        if not os.path.exists(final):
+            os.rename(draft, final)

@@ -1,0 +1,288 @@
+"""The store: one DuckDB file, opened for as short as it takes.
+
+Whoever writes holds the advisory lock from before the file is opened until after it is closed; readers
+attach it read-only beside an in-memory database. In one process one thread at a time has it open,
+because closing any descriptor of a file drops the process's own locks on it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import duckdb
+from filelock import FileLock, Timeout
+
+from mplp_trace_cli.domain.errors import (
+    StorageFailed,
+    StoreBusy,
+    StoreDamaged,
+    StoreMissing,
+    StoreTooNew,
+    TraceError,
+)
+from mplp_trace_cli.domain.times import format_instant
+from mplp_trace_cli.storage.migrations import MIGRATIONS
+from mplp_trace_cli.storage.paths import StorePaths, make_once, os_errors
+from mplp_trace_cli.storage.sql import migration, statement
+
+Connection = duckdb.DuckDBPyConnection
+
+TABLES = ("trace_starts", "trace_ends", "event_log", "metric_samples", "rejected_lines")
+_HOLDER = re.compile(r"held in (?P<program>\S+)?.*?\(PID (?P<pid>\d+)\)", re.DOTALL)
+_RETRY_SECONDS = 0.02
+
+_open_here: dict[str, threading.RLock] = {}
+_registry = threading.Lock()
+
+
+@dataclass(frozen=True)
+class StoreSettings:
+    """How much of the machine a query may take, and how long to wait for a busy store."""
+
+    memory_limit: str = "512MB"
+    threads: int | None = None
+    busy_seconds: float = 10.0
+
+
+class Store:
+    """The DuckDB file at one path."""
+
+    def __init__(self, paths: StorePaths, settings: StoreSettings | None = None) -> None:
+        self.paths = paths
+        self.settings = settings or StoreSettings()
+
+    def exists(self) -> bool:
+        """True when the file is there."""
+        return os.path.exists(self.paths.store)
+
+    def make(self) -> None:
+        """Makes an empty store where there is none."""
+        if self.exists():
+            return
+        self.paths.make_folder()
+        with self._locked(self.settings.busy_seconds):
+            make_once(self.paths.store, _make)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """An in-memory database with the store attached read-only as `store`.
+
+        Raises StoreMissing, StoreBusy (naming the process that holds it), StoreDamaged, StoreTooNew.
+        """
+        with self._attached("READ_ONLY", self.settings.busy_seconds) as db:
+            yield db
+
+    @contextlib.contextmanager
+    def writing(self, wait_seconds: float | None = None) -> Iterator[Connection]:
+        """The same, writable and migrated; waits at most `wait_seconds` for whoever has it."""
+        wait = self.settings.busy_seconds if wait_seconds is None else wait_seconds
+        with self._locked(wait), self._attached("READ_WRITE", wait) as db:
+            _migrate(db, self.paths.store)
+            yield db
+
+    @contextlib.contextmanager
+    def _locked(self, wait_seconds: float) -> Iterator[None]:
+        lock = FileLock(self.paths.lock, timeout=wait_seconds, mode=0o600, thread_local=False)
+        try:
+            with os_errors(self.paths.lock):
+                lock.acquire(poll_interval=_RETRY_SECONDS)
+        except Timeout:
+            raise _busy(self.paths.store, "another mplp-trace is writing") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
+    def _attached(self, mode: str, wait_seconds: float) -> Iterator[Connection]:
+        if not self.exists():
+            raise StoreMissing(
+                f"there is no store at {self.paths.store}", hint="mplp-trace create NAME"
+            )
+        with _exclusive_in_process(self.paths.store):
+            db = self._connect()
+            try:
+                self._attach(db, mode, time.monotonic() + wait_seconds)
+                with duckdb_errors(self.paths.store):
+                    yield db
+            finally:
+                db.close()
+
+    def _connect(self) -> Connection:
+        threads = {"threads": self.settings.threads} if self.settings.threads else {}
+        return duckdb.connect(
+            config={
+                "memory_limit": self.settings.memory_limit,
+                "temp_directory": self.paths.spill,
+                "TimeZone": "UTC",
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                **threads,
+            }
+        )
+
+    def _attach(self, db: Connection, mode: str, deadline: float) -> None:
+        quoted = self.paths.store.replace("'", "''")
+        while True:
+            try:
+                db.execute(f"ATTACH '{quoted}' AS store ({mode})")
+                break
+            except duckdb.Error as error:
+                # DuckDB gives no code for a lock that is held, only this sentence.
+                if "Could not set lock on file" not in str(error):
+                    raise _translated(error, self.paths.store) from error
+                if time.monotonic() >= deadline:
+                    raise _busy(self.paths.store, _holder(str(error))) from error
+            time.sleep(_RETRY_SECONDS)
+        _check_version(db, self.paths.store)
+
+
+@contextlib.contextmanager
+def duckdb_errors(path: str) -> Iterator[None]:
+    """The door: a duckdb error inside becomes one of ours."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise _translated(error, path) from error
+
+
+def store_id(db: Connection) -> str:
+    """The random id of the attached store."""
+    return str(_one(db, "SELECT store_id FROM store.meta"))
+
+
+def folded_seq(db: Connection, inbox_id: str) -> int:
+    """How far the attached store has folded that inbox."""
+    query = "SELECT coalesce(max(folded_seq), 0) FROM store.folds WHERE inbox_id = ?"
+    return int(_one(db, query, inbox_id))
+
+
+def seq_base(db: Connection, inbox_id: str) -> int | None:
+    """What is added to that inbox's seq; None while the store has not adopted it."""
+    query = "SELECT max(seq_base) FROM store.inboxes WHERE inbox_id = ?"
+    base = _one(db, query, inbox_id)
+    return None if base is None else int(base)
+
+
+def next_seq_base(db: Connection) -> int:
+    """The greatest seq in the store, from which a newly adopted inbox counts on."""
+    greatest = " UNION ALL ".join(f"SELECT max(seq) AS seq FROM store.{table}" for table in TABLES)
+    return int(_one(db, f"SELECT coalesce(max(seq), 0) FROM ({greatest})"))
+
+
+def _one(db: Connection, query: str, *values: object) -> object:
+    row = db.execute(query, list(values)).fetchone()
+    return row[0] if row else None
+
+
+def define_views(db: Connection, sources: dict[str, str], now: str) -> None:
+    """Defines traces, events, metrics and rejects over the given source of each table."""
+    db.execute(statement("views").format(now=now, **sources))
+
+
+@contextlib.contextmanager
+def _exclusive_in_process(path: str) -> Iterator[None]:
+    with _registry:
+        lock = _open_here.setdefault(path, threading.RLock())
+    with lock:
+        yield
+
+
+def _make(path: str) -> None:
+    with duckdb_errors(path):
+        db = duckdb.connect()
+        try:
+            db.execute(f"ATTACH '{path.replace(chr(39), chr(39) * 2)}' AS store")
+            _migrate(db, path)
+        finally:
+            db.close()
+
+
+def _migrate(db: Connection, path: str) -> None:
+    done = _applied(db)
+    for number, name in enumerate(MIGRATIONS[done:], start=done + 1):
+        with duckdb_errors(path):
+            db.execute("USE store; BEGIN")
+            try:
+                _apply(db, number, name)
+                db.execute("COMMIT")
+            except BaseException:
+                db.execute("ROLLBACK")
+                raise
+            finally:
+                db.execute("USE memory")
+
+
+def _apply(db: Connection, number: int, name: str) -> None:
+    if number == 1:
+        db.execute("CREATE TABLE migrations (version INTEGER NOT NULL, applied_at TIMESTAMPTZ NOT NULL)")
+    db.execute(migration(name))
+    if number == 1:
+        db.execute("INSERT INTO meta VALUES (?, now())", [str(uuid.uuid4())])
+    define_views(db, {table: table for table in TABLES}, "now()")
+    db.execute("INSERT INTO migrations VALUES (?, now())", [number])
+
+
+def _applied(db: Connection) -> int:
+    tables = db.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'store'"
+    ).fetchall()
+    if not tables:
+        return 0
+    if ("migrations",) not in tables:
+        raise StoreDamaged("this DuckDB file is not a store of mplp-trace", hint="name another with --db")
+    return int(str(_one(db, "SELECT coalesce(max(version), 0) FROM store.migrations")))
+
+
+def _check_version(db: Connection, path: str) -> None:
+    with duckdb_errors(path):
+        version = _applied(db)
+    if version > len(MIGRATIONS):
+        raise StoreTooNew(
+            f"{path} was written by a newer version of mplp-trace (schema {version})",
+            hint="pip install --upgrade mplp-trace",
+        )
+
+
+def _holder(text: str) -> str:
+    match = _HOLDER.search(text)
+    if match is None:
+        return "another program has it open"
+    program = os.path.basename(match["program"] or "") or "another program"
+    return f"{program} (PID {match['pid']}) has it open"
+
+
+def _busy(path: str, reason: str) -> StoreBusy:
+    return StoreBusy(
+        f"the store {path} is busy: {reason} (at {format_instant(time.time_ns() // 1000)})",
+        hint="close that program, then run this again; recording goes on meanwhile",
+    )
+
+
+def _translated(error: duckdb.Error, path: str) -> TraceError:
+    text = str(error)
+    first = text.splitlines()[0] if text else type(error).__name__
+    # DuckDB tells these apart by their sentences alone.
+    if "version number" in text or "newer version" in text:
+        return StoreTooNew(
+            f"{path} was written by a newer DuckDB than this one ({duckdb.__version__})",
+            hint="open it with the tool that wrote it, export, and import here",
+        )
+    if "No space left" in text:
+        return StorageFailed(f"{path} cannot be written: the disk is full", hint="free some space")
+    if isinstance(error, duckdb.IOException | duckdb.PermissionException):
+        damaged = any(word in text for word in ("Corrupt", "corrupt", "not a valid", "checksum"))
+        kind = StoreDamaged if damaged else StorageFailed
+        return kind(f"{path}: {first}", hint="mplp-trace doctor")
+    if isinstance(error, duckdb.FatalException | duckdb.InternalException | duckdb.SerializationException):
+        return StoreDamaged(f"{path} is damaged: {first}", hint="mplp-trace doctor")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return StorageFailed(f"out of memory: {first}", hint="raise memory_limit in the config file")
+    return StorageFailed(f"{path}: {first}")
