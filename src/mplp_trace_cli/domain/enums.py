@@ -62,7 +62,7 @@ Word = TypeVar("Word", bound=StrEnum)
 def parse_word(kind: type[Word], value: object, field: str) -> Word:
     """The member of `kind` that `value` names; raises InvalidInput naming them all and the nearest."""
     try:
-        return kind(value)
+        return kind(str(value))
     except ValueError:
         raise InvalidInput(f"{field}: {unknown_word(kind, value)}") from None
 

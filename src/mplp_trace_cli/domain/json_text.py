@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from json.decoder import scanstring
 from typing import Any, NamedTuple
 
 from mplp_trace_cli.domain.errors import InvalidInput
@@ -87,7 +86,7 @@ def _read_members(text: str, at: int, found: list[Member]) -> int:
     while True:
         if text[at : at + 1] != '"':
             raise JsonFault(f"expected a key at character {at + 1}")
-        key, at = _guarded(scanstring, text, at + 1)
+        key, at = _guarded(_DECODER.raw_decode, text, at)
         at = _skip(text, at)
         if text[at : at + 1] != ":":
             raise JsonFault(f"expected ':' at character {at + 1}")
@@ -102,6 +101,26 @@ def _read_members(text: str, at: int, found: list[Member]) -> int:
         at = _skip(text, at + 1)
 
 
+def elements(text: str) -> list[str]:
+    """The exact texts of the elements of a JSON array; raises JsonFault."""
+    at = _skip(text, 0)
+    if text[at : at + 1] != "[":
+        raise JsonFault("not a JSON array")
+    _check_depth(text)
+    found: list[str] = []
+    at = _skip(text, at + 1)
+    while text[at : at + 1] != "]":
+        if found:
+            if text[at : at + 1] != ",":
+                raise JsonFault(f"expected ',' or ']' at character {at + 1}")
+            at = _skip(text, at + 1)
+        _, end = _guarded(_DECODER.raw_decode, text, at)
+        found.append(text[at:end])
+        at = _skip(text, end)
+    _expect_end(text, at + 1)
+    return found
+
+
 def _guarded(read: Any, text: str, at: int) -> tuple[Any, int]:
     try:
         value, end = read(text, at)
@@ -113,6 +132,8 @@ def _guarded(read: Any, text: str, at: int) -> tuple[Any, int]:
 
 
 def _skip(text: str, at: int) -> int:
+    if text[at : at + 1] > " ":
+        return at
     match = _SPACE.match(text, at)
     return match.end() if match else at
 

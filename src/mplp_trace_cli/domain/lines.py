@@ -114,9 +114,7 @@ def _fields(found: dict[str, Member], known: frozenset[str], home: str) -> dict[
     return fields
 
 
-def _with_defaults(
-    fields: dict[str, Any], rules: LineRules, names: tuple[str, ...]
-) -> dict[str, Any]:
+def _with_defaults(fields: dict[str, Any], rules: LineRules, names: tuple[str, ...]) -> dict[str, Any]:
     for name in names:
         if fields.get(name) is None and name in rules.defaults:
             fields[name] = rules.defaults[name]

@@ -64,9 +64,7 @@ def summarize(events: Iterable[Event], total_duration: float | None) -> TraceSum
     )
 
 
-def _take_metric(
-    event: Event, measured: dict[str, list[float]], units: dict[str, str | None]
-) -> None:
+def _take_metric(event: Event, measured: dict[str, list[float]], units: dict[str, str | None]) -> None:
     name, value = event.data.get("metric_name"), as_number(event.data.get("metric_value"))
     if isinstance(name, str) and value is not None:
         measured.setdefault(name, []).append(value)

@@ -140,9 +140,7 @@ def overlay(store: Store, inbox: Inbox | None, now: int) -> Iterator[Connection]
         stages = inbox is not None and _stage_waiting(db, Pair(store, inbox, now))
         sources = {table: f"store.{table}" for table in TABLES}
         if stages:
-            sources = {
-                table: f"(FROM store.{table} UNION ALL FROM new_{table})" for table in TABLES
-            }
+            sources = {table: f"(FROM store.{table} UNION ALL FROM new_{table})" for table in TABLES}
         define_views(db, sources, _instant(now))
         yield db
 

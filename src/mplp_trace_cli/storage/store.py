@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 from filelock import FileLock, Timeout
@@ -103,9 +104,7 @@ class Store:
     @contextlib.contextmanager
     def _attached(self, mode: str, wait_seconds: float) -> Iterator[Connection]:
         if not self.exists():
-            raise StoreMissing(
-                f"there is no store at {self.paths.store}", hint="mplp-trace create NAME"
-            )
+            raise StoreMissing(f"there is no store at {self.paths.store}", hint="mplp-trace create NAME")
         with _exclusive_in_process(self.paths.store):
             db = self._connect()
             try:
@@ -177,7 +176,7 @@ def next_seq_base(db: Connection) -> int:
     return int(_one(db, f"SELECT coalesce(max(seq), 0) FROM ({greatest})"))
 
 
-def _one(db: Connection, query: str, *values: object) -> object:
+def _one(db: Connection, query: str, *values: object) -> Any:
     row = db.execute(query, list(values)).fetchone()
     return row[0] if row else None
 
@@ -231,14 +230,12 @@ def _apply(db: Connection, number: int, name: str) -> None:
 
 
 def _applied(db: Connection) -> int:
-    tables = db.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'store'"
-    ).fetchall()
+    tables = db.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'store'").fetchall()
     if not tables:
         return 0
     if ("migrations",) not in tables:
         raise StoreDamaged("this DuckDB file is not a store of mplp-trace", hint="name another with --db")
-    return int(str(_one(db, "SELECT coalesce(max(version), 0) FROM store.migrations")))
+    return int(_one(db, "SELECT coalesce(max(version), 0) FROM store.migrations"))
 
 
 def _check_version(db: Connection, path: str) -> None:

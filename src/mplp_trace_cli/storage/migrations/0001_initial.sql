@@ -70,5 +70,6 @@ CREATE TABLE rejected_lines (
 CREATE TABLE imported_files (
     digest VARCHAR NOT NULL,
     name VARCHAR NOT NULL,
+    size BIGINT NOT NULL,
     imported_at TIMESTAMPTZ NOT NULL
 );

@@ -1,0 +1,186 @@
+"""Options of the module, from code or from a TOML file, and where the store is.
+
+Precedence: what the caller says, the environment, the project's file, the user's file, the default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from mplp_trace_cli.domain.enums import Level, parse_word
+from mplp_trace_cli.domain.errors import ConfigInvalid, InvalidInput
+from mplp_trace_cli.domain.event import MAX_EVENT_BYTES
+
+APP = "mplp-trace"
+PROJECT_FILE = ".mplp-trace.toml"
+STORE_FILE = "traces.duckdb"
+DB_VARIABLE = "MPLP_TRACE_DB"
+CONFIG_VARIABLE = "MPLP_TRACE_CONFIG"
+
+
+@dataclass(frozen=True)
+class MetricsConfig:
+    """How metrics are collected; intervals are in ms."""
+
+    collection_interval: float = 5_000
+    aggregation_window: float = 60_000
+    enable_custom_metrics: bool = True
+    metric_types: tuple[str, ...] = ("system", "application", "custom")
+    custom_metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EventConfig:
+    """What events are held to."""
+
+    max_event_bytes: int = MAX_EVENT_BYTES
+    default_level: str = Level.INFO.value
+    validate_standard_events: bool = True
+
+
+@dataclass(frozen=True)
+class TraceModuleOptions:
+    """Everything that can be set about the module; see the TOML file of the same names."""
+
+    data_source: str | None = None
+    """Path of the store; None is the default place."""
+    enable_real_time_monitoring: bool = True
+    enable_metrics_collection: bool = False
+    enable_event_aggregation: bool = True
+    retention_period_days: float | None = None
+    metrics_config: MetricsConfig = field(default_factory=MetricsConfig)
+    event_config: EventConfig = field(default_factory=EventConfig)
+    memory_limit: str = "512MB"
+    """How much memory one question may take, in DuckDB's notation."""
+    threads: int | None = None
+    durable: bool = False
+    """True: every recorded event is on the disk itself before the call returns, at about 6 × the cost;
+    False: it survives a killed process, not a power cut."""
+
+
+def load_options(config: str | None = None, start: str | None = None) -> TraceModuleOptions:
+    """The options of the file that counts; raises ConfigInvalid.
+
+    The file is `config`, else `$MPLP_TRACE_CONFIG`, else the nearest `.mplp-trace.toml` from `start`
+    upwards, else the user's. A relative `data_source` is taken from where its file lies.
+    """
+    path = config or os.environ.get(CONFIG_VARIABLE) or find_project_file(start) or _user_file()
+    if path is None:
+        return TraceModuleOptions()
+    return _from_toml(Path(path))
+
+
+def resolve_store(explicit: str | None, options: TraceModuleOptions) -> str:
+    """The path of the store: the given one, `$MPLP_TRACE_DB`, the options', or the user data folder."""
+    path = explicit or os.environ.get(DB_VARIABLE) or options.data_source
+    return path or default_store()
+
+
+def default_store() -> str:
+    """The store in the user's data folder."""
+    from platformdirs import user_data_dir  # 6 ms, and only those without a configured store pay
+
+    return os.path.join(user_data_dir(APP, appauthor=False), STORE_FILE)
+
+
+def find_project_file(start: str | None = None) -> str | None:
+    """The nearest `.mplp-trace.toml` from `start` (here) upwards."""
+    folder = os.path.abspath(start or os.getcwd())
+    while True:
+        candidate = os.path.join(folder, PROJECT_FILE)
+        if os.path.isfile(candidate):
+            return candidate
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above
+
+
+def _user_file() -> str | None:
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    path = os.path.join(base, APP, "config.toml")
+    return path if os.path.isfile(path) else None
+
+
+def _from_toml(path: Path) -> TraceModuleOptions:
+    import tomllib  # only where there is a file
+
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigInvalid(f"the config file {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigInvalid(f"the config file {path} is not TOML: {error}") from error
+    try:
+        options = options_from(table)
+    except InvalidInput as fault:
+        raise ConfigInvalid(f"the config file {path}: {fault.message}") from fault
+    if options.data_source is None:
+        return options
+    place = os.path.join(os.path.dirname(os.path.abspath(path)), os.path.expanduser(options.data_source))
+    return replace(options, data_source=place)
+
+
+def options_from(table: Mapping[str, Any]) -> TraceModuleOptions:
+    """The options that a table says; raises InvalidInput naming an unknown or wrong one."""
+    values = dict(table)
+    for name, kind in (("metrics_config", MetricsConfig), ("event_config", EventConfig)):
+        inner = values.get(name)
+        if isinstance(inner, Mapping):
+            values[name] = _build(kind, inner, f"{name}.")
+    options: TraceModuleOptions = _build(TraceModuleOptions, values, "")
+    parse_word(Level, options.event_config.default_level, "event_config.default_level")
+    if options.event_config.max_event_bytes <= 0:
+        raise InvalidInput("event_config.max_event_bytes: must be greater than 0")
+    return options
+
+
+def _build(kind: type[Any], table: Mapping[str, Any], prefix: str) -> Any:
+    known = {one.name: one for one in fields(kind)}
+    defaults = kind()
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        if name not in known:
+            raise InvalidInput(f"{prefix}{name}: there is no such option; there are {', '.join(known)}")
+        values[name] = _fitting(value, getattr(defaults, name), str(known[name].type), prefix + name)
+    return kind(**values)
+
+
+def _fitting(value: Any, default: Any, annotation: str, name: str) -> Any:
+    if isinstance(value, list):
+        value = tuple(value)
+    wanted = _types_of(default, annotation)
+    if isinstance(value, wanted) and isinstance(value, bool) == (wanted == (bool,)):
+        return value
+    names = " or ".join("text" if one is str else one.__name__ for one in wanted)
+    raise InvalidInput(f"{name}: must be {names}")
+
+
+def _types_of(default: Any, annotation: str) -> tuple[type, ...]:
+    if isinstance(default, bool):
+        return (bool,)
+    if isinstance(default, Mapping):
+        return (dict,)
+    if isinstance(default, float | int) or "float" in annotation:
+        return (int,) if annotation in ("int", "int | None") else (int, float)
+    if "int" in annotation:
+        return (int,)
+    return (type(default),) if default is not None else (str,)
+
+
+def project_file_text(store: str) -> str:
+    """The text of a new project file that names `store`."""
+    import json
+
+    return (
+        "# Settings of mplp-trace for this folder and those below it.\n"
+        f"data_source = {json.dumps(store, ensure_ascii=False)}\n"
+        "\n"
+        "# [event_config]\n"
+        f"# max_event_bytes = {MAX_EVENT_BYTES}\n"
+        f'# default_level = "{Level.INFO.value}"\n'
+    )

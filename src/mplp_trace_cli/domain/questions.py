@@ -1,0 +1,129 @@
+"""What callers ask about what is kept: immutable filters, pages, and what to export and import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from mplp_trace_cli.domain.errors import InvalidInput
+from mplp_trace_cli.domain.requests import Instant
+from mplp_trace_cli.domain.times import from_datetime, parse_instant
+
+
+@dataclass(frozen=True)
+class TimeRange:
+    """From `start`, inclusive, to `end`, exclusive; None leaves that side open."""
+
+    start: Instant | None = None
+    end: Instant | None = None
+
+    def bounds(self) -> tuple[int | None, int | None]:
+        """Both ends in microseconds since 1970; raises InvalidInput."""
+        start, end = to_instant(self.start, "time_range.start"), to_instant(self.end, "time_range.end")
+        if start is not None and end is not None and end < start:
+            raise InvalidInput("time_range: ends before it starts")
+        return start, end
+
+
+def to_instant(value: Instant | None, field_name: str) -> int | None:
+    """Microseconds since 1970 of any way to give an instant; raises InvalidInput."""
+    if value is None or isinstance(value, int):
+        return value
+    return from_datetime(value) if isinstance(value, datetime) else parse_instant(value, field_name)
+
+
+@dataclass(frozen=True)
+class TraceFilter:
+    """Which traces: values of one field widen, different fields narrow. Names are globs."""
+
+    context_ids: Sequence[str] = ()
+    execution_ids: Sequence[str] = ()
+    trace_ids: Sequence[str] = ()
+    trace_types: Sequence[str] = ()
+    status: Sequence[str] = ()
+    names: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    metadata: Sequence[tuple[str, str]] | Mapping[str, Any] = ()
+    """Pairs of a path and a value; the value is JSON text or plain text."""
+    time_range: TimeRange | Mapping[str, Any] | None = None
+    has_errors: bool | None = None
+    min_duration_ms: float | None = None
+    max_duration_ms: float | None = None
+    text: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """Which events: values of one field widen, different fields narrow. Event types are globs."""
+
+    trace_ids: Sequence[str] = ()
+    event_types: Sequence[str] = ()
+    levels: Sequence[str] = ()
+    min_level: str | None = None
+    sources: Sequence[str] = ()
+    data: Sequence[tuple[str, str]] | Mapping[str, Any] = ()
+    time_range: TimeRange | Mapping[str, Any] | None = None
+    min_duration_ms: float | None = None
+    max_duration_ms: float | None = None
+    text: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Pagination:
+    """One page of an answer: `page` counts from 1; without a limit there is one page."""
+
+    page: int = 1
+    limit: int | None = None
+    sort: str | None = None
+    """A field, with `:desc` for the greatest first."""
+
+    def __post_init__(self) -> None:
+        if self.page < 1:
+            raise InvalidInput("page: counts from 1")
+        if self.limit is not None and self.limit < 0:
+            raise InvalidInput("limit: must not be negative")
+        if self.limit is None and self.page > 1:
+            raise InvalidInput("page: needs a limit")
+
+    @property
+    def offset(self) -> int:
+        """How many rows come before this page."""
+        return (self.page - 1) * (self.limit or 0)
+
+
+@dataclass(frozen=True)
+class TraceAggregation:
+    """Groups and figures instead of rows."""
+
+    group_by: Sequence[str] = ()
+    metrics: Sequence[str] = ()
+    time_bucket: str | None = None
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What to write and how; `format` None takes it from the suffix of `destination`."""
+
+    destination: str
+    filter: TraceFilter = field(default_factory=TraceFilter)
+    format: str | None = None
+    compression: str | None = None
+    include_events: bool | None = None
+    include_metrics: bool = False
+    partition_by: str | None = None
+    csv_safe: bool = False
+    umask: int | None = None
+    """The permissions that new files do not get; None is the process's own."""
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """Files to load; `-` is standard input. `again` loads files that were loaded before."""
+
+    files: Sequence[str]
+    input_format: str = "auto"
+    create_missing: bool = False
+    strict: bool = False
+    again: bool = False

@@ -1,0 +1,73 @@
+"""What callers ask to be recorded and what they get back: immutable requests and results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from mplp_trace_cli.domain.enums import TraceStatus
+from mplp_trace_cli.domain.errors import TraceError
+
+Instant = datetime | str | int
+"""A datetime, RFC 3339 text, or microseconds since 1970."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class OperationResult(Generic[T]):
+    """How a call ended: `data` on success, else `error` with code, message, hint and details."""
+
+    success: bool
+    data: T | None = None
+    error: TraceError | None = None
+
+    def unwrap(self) -> T:
+        """The data; raises the error when there is one."""
+        if self.error is not None:
+            raise self.error
+        return self.data  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class CreateTraceRequest:
+    """A new trace; `timeout` is in ms, after which the trace is expired."""
+
+    context_id: str
+    name: str
+    trace_type: str = "workflow_execution"
+    execution_id: str | None = None
+    description: str | None = None
+    metadata: Mapping[str, Any] | str | None = None
+    tags: Sequence[str] = ()
+    timeout: float | None = None
+    trace_id: str | None = None
+    started_at: Instant | None = None
+
+
+@dataclass(frozen=True)
+class RecordEventRequest:
+    """A new event of an active trace; `data` is a mapping or the text of a JSON object."""
+
+    trace_id: str
+    event_type: str
+    level: str | None = None
+    message: str | None = None
+    data: Mapping[str, Any] | str | None = None
+    timestamp: Instant | None = None
+    duration_ms: float | None = None
+    parent_event_id: str | None = None
+    source: str | None = None
+    event_id: str | None = None
+
+
+@dataclass(frozen=True)
+class EndTraceRequest:
+    """The end of an active trace, by default now; `message` goes into an error event beside it."""
+
+    trace_id: str
+    status: TraceStatus
+    at: Instant | None = None
+    message: str | None = None

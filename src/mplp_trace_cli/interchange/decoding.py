@@ -1,0 +1,179 @@
+"""Decoding chunks in order: in this process for a little, in two worker processes for a lot."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import pickle
+import signal
+import struct
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO, NamedTuple
+
+import pyarrow as pa
+
+from mplp_trace_cli.domain.errors import StorageFailed
+from mplp_trace_cli.domain.event import EventRow, EventRules
+from mplp_trace_cli.domain.lines import LineRules
+from mplp_trace_cli.interchange.decoder import LineDecoder
+from mplp_trace_cli.interchange.sources import Chunk
+from mplp_trace_cli.storage.groups import Line
+
+WORKERS = 2
+IN_FLIGHT = 2 * WORKERS
+_LENGTH = struct.Struct("<Q")
+_TEXT = pa.string()
+SCHEMA = pa.schema(
+    [
+        ("number", pa.int64()),
+        ("event_id", _TEXT),
+        ("trace_id", _TEXT),
+        ("event_type", _TEXT),
+        ("level", _TEXT),
+        ("message", _TEXT),
+        ("data", _TEXT),
+        ("timestamp", pa.int64()),
+        ("duration_ms", pa.float64()),
+        ("parent_event_id", _TEXT),
+        ("source", _TEXT),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class DecodingRules:
+    """The rules of lines as plain values, so that they can be sent to another process."""
+
+    now: int
+    max_event_bytes: int
+    default_level: str
+    validate_standard_events: bool
+
+    def line_rules(self) -> LineRules:
+        """The same as rules of lines."""
+        event = EventRules(
+            clock=lambda: self.now,
+            max_event_bytes=self.max_event_bytes,
+            default_level=self.default_level,
+            validate_standard_events=self.validate_standard_events,
+        )
+        return LineRules(event)
+
+
+class Decoded(NamedTuple):
+    """A chunk and what was in it: events as an Arrow batch (with their line number), all else as lines."""
+
+    chunk: Chunk
+    events: pa.RecordBatch
+    others: list[Line]
+
+
+def decoded(chunks: Iterable[Chunk], rules: DecodingRules, *, parallel: bool) -> Iterator[Decoded]:
+    """Decodes chunks, in their order."""
+    if parallel:
+        yield from _in_workers(chunks, rules)
+        return
+    decoder = LineDecoder(rules.line_rules())
+    for chunk in chunks:
+        yield Decoded(chunk, *_decode(decoder, chunk))
+
+
+def _decode(decoder: LineDecoder, chunk: Chunk) -> tuple[pa.RecordBatch, list[Line]]:
+    found = decoder.columns(chunk)
+    columns = zip(*found.rows, strict=True) if found.rows else [()] * len(EventRow._fields)
+    values = [found.numbers, *columns]
+    arrays = [pa.array(value, field.type) for value, field in zip(values, SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA), found.others
+
+
+def _in_workers(chunks: Iterable[Chunk], rules: DecodingRules) -> Iterator[Decoded]:
+    workers = [_Worker(rules) for _ in range(WORKERS)]
+    pools = [ThreadPoolExecutor(1) for _ in workers]
+    waiting: deque[tuple[Chunk, Future[tuple[pa.RecordBatch, list[Line]]]]] = deque()
+    try:
+        for turn, chunk in enumerate(chunks):
+            at = turn % WORKERS
+            waiting.append((chunk, pools[at].submit(workers[at].decode, chunk)))
+            if len(waiting) >= IN_FLIGHT:
+                yield _next(waiting)
+        while waiting:
+            yield _next(waiting)
+    finally:
+        for worker in workers:
+            worker.stop()
+        for pool in pools:
+            pool.shutdown(cancel_futures=True)
+
+
+def _next(waiting: deque[tuple[Chunk, Future[tuple[pa.RecordBatch, list[Line]]]]]) -> Decoded:
+    chunk, future = waiting.popleft()
+    return Decoded(chunk, *future.result())
+
+
+class _Worker:
+    """One decoding process; frames go in and out over its standard streams."""
+
+    def __init__(self, rules: DecodingRules) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mplp_trace_cli.interchange.decoding"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._in, self._out = self._process.stdin, self._process.stdout
+        _send(self._in, pickle.dumps(rules))
+
+    def decode(self, chunk: Chunk) -> tuple[pa.RecordBatch, list[Line]]:
+        try:
+            _send(self._in, pickle.dumps(tuple(chunk)))
+            events, others = _receive(self._out), _receive(self._out)
+        except (OSError, EOFError) as error:
+            raise StorageFailed("a decoding process died", hint="is there enough memory?") from error
+        return pa.ipc.read_record_batch(pa.py_buffer(events), SCHEMA), pickle.loads(others)
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._out.close()
+        with contextlib.suppress(OSError):
+            self._in.close()
+
+
+def _send(stream: IO[bytes], frame: bytes | pa.Buffer) -> None:
+    stream.write(_LENGTH.pack(len(frame)))
+    stream.write(frame)
+    stream.flush()
+
+
+def _receive(stream: IO[bytes]) -> bytes:
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        raise EOFError
+    (size,) = _LENGTH.unpack(head)
+    return stream.read(size)
+
+
+def _serve() -> None:
+    """The worker's loop: rules first, then chunks, until its input closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    gc.disable()  # millions of plain tuples, no cycles: the collector would only walk them
+    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+    decoder = LineDecoder(pickle.loads(_receive(stdin)).line_rules())
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            events, others = _decode(decoder, Chunk(*pickle.loads(_receive(stdin))))
+            _send(stdout, events.serialize())
+            _send(stdout, pickle.dumps(others))
+
+
+if __name__ == "__main__":
+    # Run as a module this file is `__main__`; its classes must be the ones the parent pickles.
+    from mplp_trace_cli.interchange.decoding import _serve as serve
+
+    serve()

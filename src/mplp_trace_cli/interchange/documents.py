@@ -1,0 +1,177 @@
+"""JSON documents as JSON lines: an array of records, or an object with `traces` and `metrics`.
+
+Reads as a stream, so that a document of any number of records takes no more memory than its largest one.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from mplp_trace_cli.domain.errors import BrokenFile
+from mplp_trace_cli.domain.json_text import JsonFault, elements, members, one_line
+from mplp_trace_cli.interchange.sources import CHUNK_BYTES, Readable
+
+_LISTS = ("traces", "events", "metrics")
+_SPACE = re.compile(r"[ \t\n\r]*")
+_NESTED = ("events", "summary")
+
+
+def looks_like_document(head: bytes, path: str) -> bool:
+    """True when the first bytes begin a JSON document rather than JSON lines."""
+    start = head.lstrip(b" \t\r\n")
+    if not start.startswith((b"[", b"{")):
+        return path.removesuffix(".gz").removesuffix(".zst").endswith(".json")
+    if start.startswith(b"["):
+        return True
+    first, line_break, rest = start.partition(b"\n")
+    try:
+        keys = json.loads(first)
+    except (ValueError, RecursionError):
+        # A broken first line of JSON lines is a bad line; a broken document has its next key below it.
+        return rest.lstrip(b" \t\r\n").startswith((b'"', b"}")) or first.strip() == b"{"
+    return not (line_break and rest.strip()) and isinstance(keys, dict) and any(k in keys for k in _LISTS)
+
+
+def document_lines(stream: Readable, head: bytes, name: str) -> DocumentLines:
+    """A stream of JSON lines with the records of a document."""
+    return DocumentLines(_Document(stream, head, name))
+
+
+class DocumentLines:
+    """Gives the records of a document as bytes of JSON lines."""
+
+    def __init__(self, document: _Document) -> None:
+        self._lines = document.lines()
+        self._rest = b""
+
+    def read(self, size: int, /) -> bytes:
+        """Whole lines, at least `size` bytes of them unless it is the end."""
+        parts = [self._rest]
+        length = len(self._rest)
+        for line in self._lines:
+            encoded = line.encode("utf-8", "surrogatepass") + b"\n"
+            parts.append(encoded)
+            length += len(encoded)
+            if length >= size:
+                break
+        whole = b"".join(parts)
+        self._rest = whole[size:]
+        return whole[:size]
+
+
+class _Document:
+    """A cursor over the text of a document that grows as it is read."""
+
+    def __init__(self, stream: Readable, head: bytes, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode
+        self._text = ""
+        self._at = 0
+        self._ended = False
+        self._scan = json.JSONDecoder(parse_int=float).raw_decode
+        self._feed(head)
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._text = self._text[self._at :] + self._decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            raise BrokenFile(f"{self._name} is not UTF-8: {error.reason}") from None
+        self._at = 0
+        self._ended = not data
+
+    def _more(self) -> bool:
+        if not self._ended:
+            self._feed(self._stream.read(max(CHUNK_BYTES, len(self._text))))
+        return not self._ended
+
+    def _peek(self) -> str:
+        while True:
+            match = _SPACE.match(self._text, self._at)
+            self._at = match.end() if match else self._at
+            if self._at < len(self._text) or not self._more():
+                return self._text[self._at : self._at + 1]
+
+    def _expect(self, mark: str) -> None:
+        if self._peek() != mark:
+            raise BrokenFile(f"{self._name} is not a JSON document: expected {mark!r}")
+        self._at += 1
+
+    def _value(self) -> str:
+        self._peek()
+        while True:
+            try:
+                _, end = self._scan(self._text, self._at)
+            except RecursionError:
+                raise BrokenFile(f"{self._name} is nested too deeply") from None
+            except ValueError as error:
+                if self._more():
+                    continue
+                raise BrokenFile(f"{self._name} is not a JSON document: {error}") from None
+            text = self._text[self._at : end]
+            self._at = end
+            return text
+
+    def lines(self) -> Iterator[str]:
+        """The records, each on one line."""
+        if self._peek() == "[":
+            yield from self._list()
+        else:
+            yield from self._object()
+        if self._peek():
+            raise BrokenFile(f"{self._name} is not a JSON document: text after its end")
+
+    def _list(self) -> Iterator[str]:
+        self._expect("[")
+        while self._peek() != "]":
+            yield from _flattened(self._value())
+            if self._peek() != "]":
+                self._expect(",")
+        self._expect("]")
+
+    def _object(self) -> Iterator[str]:
+        kept: list[tuple[str, str]] = []
+        self._expect("{")
+        while self._peek() != "}":
+            key = _parsed(self._value(), self._name)
+            self._expect(":")
+            if key in _LISTS and self._peek() == "[":
+                yield from self._list()
+            else:
+                kept.append((key, self._value()))
+            if self._peek() != "}":
+                self._expect(",")
+        self._expect("}")
+        if kept:
+            yield _line(kept)
+
+
+def _parsed(text: str, name: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise BrokenFile(f"{name} is not a JSON document: {error}") from None
+
+
+def _flattened(text: str) -> Iterator[str]:
+    """A record and the events nested in it; what is no object goes on as it is, to be rejected."""
+    try:
+        found = members(text)
+        nested = next((one.text for one in found if one.key == "events"), None)
+        events = elements(nested) if nested not in (None, "null") else []
+    except JsonFault:
+        yield one_line(text)
+        return
+    if nested is None:
+        yield one_line(text)
+        return
+    yield _line([(one.key, one.text) for one in found if one.key not in _NESTED])
+    yield from map(one_line, events)
+
+
+def _line(pairs: list[tuple[str, str]]) -> str:
+    return "{" + ",".join(f"{json.dumps(key)}:{one_line(text)}" for key, text in pairs) + "}"

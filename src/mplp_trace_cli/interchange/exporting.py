@@ -1,0 +1,367 @@
+"""Export: what a filter selects, written in the formats of this field, as a stream.
+
+DuckDB renders the rows; text goes through a pipe into a faster compressor than its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import IO, Any
+
+from mplp_trace_cli.domain.errors import InvalidInput
+from mplp_trace_cli.domain.questions import ExportRequest
+from mplp_trace_cli.interchange.targets import STDOUT, pump, text_stream, whole_file, whole_folder
+from mplp_trace_cli.storage.sql import statement
+from mplp_trace_cli.storage.store import Connection, duckdb_errors
+
+FORMATS = ("json", "jsonl", "csv", "parquet")
+COMPRESSIONS = ("none", "gzip", "zstd", "snappy")
+PARTITIONS = ("day", "month", "context_id")
+_SUFFIXES = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+_PACKED = {".gz": "gzip", ".zst": "zstd"}
+_TABULAR = ("csv", "parquet")
+_LINES = "(FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01', USE_TMP_FILE false)"
+_TRACE_TEXTS = ("trace_id", "context_id", "execution_id", "trace_type", "name", "description", "status")
+_EVENT_TEXTS = ("event_id", "trace_id", "event_type", "level", "message", "data", "parent_event_id", "source")
+_FETCH = 10_000
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The traces to export: a condition over the view `traces` and its values; empty for all."""
+
+    condition: str = ""
+    values: Sequence[Any] = ()
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written."""
+
+    destination: str
+    format: str
+    compression: str
+    traces: int
+    events: int
+    metrics: int
+    files: tuple[str, ...] = field(default_factory=tuple)
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """An export with everything decided."""
+
+    destination: str
+    format: str
+    compression: str
+    include_events: bool
+    include_metrics: bool
+    partition_by: str | None
+    csv_safe: bool
+    umask: int
+
+    @property
+    def tables(self) -> list[str]:
+        named = [("events", self.include_events), ("metrics", self.include_metrics)]
+        return ["traces", *(name for name, wanted in named if wanted)]
+
+    @property
+    def is_folder(self) -> bool:
+        return self.format in _TABULAR and (len(self.tables) > 1 or self.partition_by is not None)
+
+
+def plan_export(request: ExportRequest) -> _Plan:
+    """Decides format, compression and shape; raises InvalidInput for what does not fit together."""
+    suffix_format, suffix_packed = _from_suffix(request.destination)
+    chosen = request.format or suffix_format
+    if chosen is None:
+        raise InvalidInput(
+            f"{request.destination}: its suffix tells no format",
+            hint=f"--format {'|'.join(FORMATS)}",
+        )
+    _one_of("format", chosen, FORMATS)
+    compression = request.compression or suffix_packed or ("zstd" if chosen == "parquet" else "none")
+    _one_of("compression", compression, COMPRESSIONS)
+    if compression == "snappy" and chosen != "parquet":
+        raise InvalidInput("compression: snappy is for parquet", hint="--compression gzip, or zstd")
+    if request.partition_by is not None:
+        _one_of("partition-by", request.partition_by, PARTITIONS)
+        if chosen not in _TABULAR:
+            raise InvalidInput("partition-by: is for csv and parquet", hint="--format parquet")
+    events = chosen not in _TABULAR if request.include_events is None else request.include_events
+    plan = _Plan(
+        request.destination,
+        chosen,
+        compression,
+        events,
+        request.include_metrics,
+        request.partition_by,
+        request.csv_safe,
+        _umask() if request.umask is None else request.umask,
+    )
+    if plan.destination == STDOUT and plan.is_folder:
+        raise InvalidInput("a folder cannot go to standard output", hint="-o FOLDER")
+    return plan
+
+
+def _from_suffix(destination: str) -> tuple[str | None, str | None]:
+    stem, suffix = os.path.splitext(destination.lower())
+    packed = _PACKED.get(suffix)
+    if packed:
+        suffix = os.path.splitext(stem)[1]
+    return _SUFFIXES.get(suffix), packed
+
+
+def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise InvalidInput(f"{name}: {value!r} is not one of {', '.join(allowed)}")
+
+
+def _umask() -> int:
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
+
+
+def export(db: Connection, selection: Selection, plan: _Plan) -> ExportReport:
+    """Writes what is selected; the destination appears whole or not at all.
+
+    Raises StorageFailed; BrokenPipeError when standard output is closed.
+    """
+    _select(db, selection)
+    counts = {
+        table: _count(db, table) if table in plan.tables else 0 for table in ("traces", "events", "metrics")
+    }
+    if plan.is_folder:
+        with whole_folder(plan.destination, plan.umask) as folder:
+            for table in plan.tables:
+                _write_table(db, plan, table, os.path.join(folder, table))
+    elif plan.destination == STDOUT and plan.format != "parquet":
+        _write_file(db, plan, STDOUT)
+    elif plan.destination == STDOUT:
+        _parquet_to_stdout(db, plan)
+    else:
+        with whole_file(plan.destination, plan.umask) as draft:
+            _write_file(db, plan, draft)
+    files = tuple(_files(plan.destination))
+    return ExportReport(
+        plan.destination,
+        plan.format,
+        plan.compression,
+        **counts,
+        files=files,
+        bytes=sum(os.path.getsize(file) for file in files),
+    )
+
+
+def _files(destination: str) -> Iterator[str]:
+    if os.path.isfile(destination):
+        yield destination
+    for folder, _, names in os.walk(destination):
+        yield from (os.path.join(folder, name) for name in sorted(names))
+
+
+def _select(db: Connection, selection: Selection) -> None:
+    where = f"WHERE {selection.condition}" if selection.condition else ""
+    db.execute(
+        f"CREATE OR REPLACE TEMP TABLE selected AS SELECT trace_id FROM traces {where}", selection.values
+    )
+    chosen = "SEMI JOIN selected USING (trace_id)" if selection.condition else ""
+    for view in ("traces", "events"):
+        db.execute(f"CREATE OR REPLACE TEMP VIEW chosen_{view} AS FROM {view} {chosen}")
+    db.execute("CREATE OR REPLACE TEMP VIEW chosen_metrics AS FROM metrics")
+
+
+def _count(db: Connection, table: str) -> int:
+    (count,) = db.execute(f"SELECT count(*) FROM chosen_{table}").fetchone() or (0,)
+    return int(count)
+
+
+def _write_file(db: Connection, plan: _Plan, path: str) -> None:
+    if plan.format == "parquet":
+        _copy_parquet(db, plan, "traces", path)
+        return
+    with text_stream(path, plan.compression) as stream:
+        if plan.format == "csv":
+            _copy_csv(db, plan, "traces", stream)
+        elif plan.format == "jsonl":
+            _write_lines(db, plan, stream)
+        else:
+            _write_document(db, plan, stream)
+
+
+def _parquet_to_stdout(db: Connection, plan: _Plan) -> None:
+    import shutil
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder, text_stream(STDOUT, "none") as stream:
+        path = os.path.join(folder, "traces.parquet")
+        _copy_parquet(db, plan, "traces", path)
+        with open(path, "rb") as file:
+            shutil.copyfileobj(file, stream)
+
+
+# -- JSON ------------------------------------------------------------------------------------------
+
+
+def _instant(column: str) -> str:
+    return f"'\"' || strftime(make_timestamp(epoch_us({column})), '%Y-%m-%dT%H:%M:%S.%fZ') || '\"'"
+
+
+def _line_query(table: str, *, with_kind: bool) -> str:
+    kind = f'\'"kind":"{table[:-1]}",\'' if with_kind else "''"
+    columns = ("started_at", "completed_at", "expires_at", "timestamp")
+    names = {"kind_trace": kind, "kind_event": kind, "kind_metric": kind}
+    sources = {"traces": "chosen_traces", "events": "chosen_events"}
+    query = statement(f"export_{table[:-1]}_lines").rstrip().rstrip(";")
+    return query.format(**names, **sources, **{name: _instant(name) for name in columns})
+
+
+def _write_lines(db: Connection, plan: _Plan, stream: IO[bytes]) -> None:
+    for table in plan.tables:
+        query = f"SELECT line FROM ({_line_query(table, with_kind=True)})"
+        pump(lambda pipe, query=query: _copy(db, query, pipe, _LINES), stream)  # type: ignore[misc]
+
+
+def _write_document(db: Connection, plan: _Plan, stream: IO[bytes]) -> None:
+    stream.write(b'{"traces":[' if plan.include_metrics else b"[")
+    _write_separated(stream, _nested(db, plan))
+    stream.write(b"]")
+    if plan.include_metrics:
+        stream.write(b',"metrics":[')
+        _write_separated(stream, (line for (line,) in _rows(db, _line_query("metrics", with_kind=False))))
+        stream.write(b"]}")
+    stream.write(b"\n")
+
+
+def _write_separated(stream: IO[bytes], texts: Iterator[str]) -> None:
+    for at, text in enumerate(texts):
+        stream.write((",\n" if at else "\n").encode() + text.encode())
+    stream.write(b"\n")
+
+
+def _nested(db: Connection, plan: _Plan) -> Iterator[str]:
+    """Each trace as one text, its events inside in order."""
+    traces = _line_query("traces", with_kind=False)
+    if not plan.include_events:
+        yield from (row[0] for row in _rows(db, f"SELECT line FROM ({traces}) ORDER BY seq"))
+        return
+    events = _line_query("events", with_kind=False)
+    query = (
+        f"SELECT t.line, t.seq, e.line FROM ({traces}) AS t LEFT JOIN ({events}) AS e USING (trace_id) "
+        "ORDER BY t.seq, e.timestamp, e.seq"
+    )
+    open_seq, parts = None, ""
+    for trace, seq, event in _rows(db, query):
+        if seq == open_seq:
+            yield from ()
+            parts += f",\n{event}"
+            continue
+        if open_seq is not None:
+            yield parts + "]}"
+        open_seq, parts = seq, trace[:-1] + ',"events":[' + (event or "")
+    if open_seq is not None:
+        yield parts + "]}"
+
+
+def _rows(db: Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    cursor = db.execute(query)
+    while rows := cursor.fetchmany(_FETCH):
+        yield from rows
+
+
+# -- tables ----------------------------------------------------------------------------------------
+
+
+def _write_table(db: Connection, plan: _Plan, table: str, stem: str) -> None:
+    if plan.partition_by is not None:
+        _copy_partitioned(db, plan, table, stem)
+    elif plan.format == "parquet":
+        _copy_parquet(db, plan, table, f"{stem}.parquet")
+    else:
+        suffix = {"gzip": ".gz", "zstd": ".zst"}.get(plan.compression, "")
+        with text_stream(f"{stem}.csv{suffix}", plan.compression) as stream:
+            _copy_csv(db, plan, table, stream)
+
+
+def _copy_parquet(db: Connection, plan: _Plan, table: str, path: str) -> None:
+    options = f"(FORMAT parquet, COMPRESSION {_codec(plan)}, ROW_GROUP_SIZE 122880, USE_TMP_FILE false)"
+    _copy(db, f"SELECT * EXCLUDE seq FROM chosen_{table}", path, options)
+
+
+def _codec(plan: _Plan) -> str:
+    return "uncompressed" if plan.compression == "none" else plan.compression
+
+
+def _copy_csv(db: Connection, plan: _Plan, table: str, stream: IO[bytes]) -> None:
+    query = _csv_query(plan, table)
+    pump(lambda pipe: _copy(db, query, pipe, "(FORMAT csv, HEADER, USE_TMP_FILE false)"), stream)
+
+
+def _csv_query(plan: _Plan, table: str, extra: str = "") -> str:
+    """Cells as exact text: instants in RFC 3339, lists as JSON; what a sheet would run gets a quote."""
+    columns = []
+    described = db_columns(table)
+    for name, kind in described:
+        cell = f'"{name}"'
+        if kind == "instant":
+            cell = f"strftime(make_timestamp(epoch_us({cell})), '%Y-%m-%dT%H:%M:%S.%fZ')"
+        elif kind == "list":
+            cell = f"to_json({cell})::VARCHAR"
+        elif kind == "text" and plan.csv_safe:
+            cell = f"if(regexp_matches({cell}, '^[=+\\-@\\t\\r\\n]'), '''' || {cell}, {cell}::VARCHAR)"
+        columns.append(f'{cell} AS "{name}"')
+    return f"SELECT {', '.join(columns)}{extra} FROM chosen_{table}"
+
+
+def db_columns(table: str) -> list[tuple[str, str]]:
+    """The exported columns of a table and whether each is text, an instant, a list or a number."""
+    instants = ("started_at", "completed_at", "expires_at", "timestamp")
+    kinds = dict.fromkeys(instants, "instant") | {"tags": "list", "duration_ms": "number", "value": "number"}
+    return [(name, kinds.get(name, "text")) for name in _COLUMNS[table]]
+
+
+_COLUMNS = {
+    "traces": (
+        *_TRACE_TEXTS,
+        "metadata",
+        "tags",
+        "started_at",
+        "completed_at",
+        "expires_at",
+        "duration_ms",
+    ),
+    "events": (*_EVENT_TEXTS[:6], "timestamp", "duration_ms", *_EVENT_TEXTS[6:]),
+    "metrics": ("name", "type", "value", "unit", "help", "labels", "buckets", "timestamp"),
+}
+
+
+def _copy_partitioned(db: Connection, plan: _Plan, table: str, stem: str) -> None:
+    moment = "started_at" if table == "traces" else "timestamp"
+    if plan.partition_by == "context_id":
+        key = {
+            "traces": "context_id",
+            "events": "(SELECT t.context_id FROM traces AS t WHERE t.trace_id = chosen_events.trace_id)",
+        }.get(table)
+        name = "context" if table == "traces" else "context_id"
+    else:
+        form = "%Y-%m-%d" if plan.partition_by == "day" else "%Y-%m"
+        key, name = f"strftime({moment}, '{form}')", plan.partition_by
+    if key is None:
+        _write_table(db, replace(plan, partition_by=None), table, stem)
+        return
+    extra = f', {key} AS "{name}"'
+    query = _csv_query(plan, table, extra)
+    if plan.format == "parquet":
+        query = f"SELECT * EXCLUDE seq{extra} FROM chosen_{table}"
+    codec = f", COMPRESSION {_codec(plan)}" if plan.format == "parquet" or plan.compression != "none" else ""
+    _copy(db, query, stem, f'(FORMAT {plan.format}, PARTITION_BY ("{name}"){codec})')
+
+
+def _copy(db: Connection, query: str, path: str, options: str) -> None:
+    quoted = path.replace("'", "''")
+    with duckdb_errors(path):
+        db.execute(f"COPY ({query}) TO '{quoted}' {options}")

@@ -1,0 +1,166 @@
+"""Where an export goes: a file or folder that appears whole or not at all, or standard output."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from typing import IO
+
+from mplp_trace_cli.domain.errors import StorageFailed
+
+STDOUT = "-"
+BLOCK_BYTES = 1 << 20
+GZIP_LEVEL = 1
+ENTRIES = ("traces", "events", "metrics")
+
+
+@contextlib.contextmanager
+def whole_file(path: str, umask: int) -> Iterator[str]:
+    """A draft beside `path` that takes its place when the block ends well, and is gone otherwise."""
+    draft = _draft(path)
+    try:
+        with os_errors(path):
+            yield draft
+            os.chmod(draft, 0o666 & ~umask)
+            _sync(draft)
+            os.replace(draft, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(draft)
+
+
+@contextlib.contextmanager
+def whole_folder(path: str, umask: int) -> Iterator[str]:
+    """The same for a folder; one that an earlier export made is replaced, any other is refused."""
+    if os.path.lexists(path) and not _is_export(path):
+        raise StorageFailed(
+            f"{path} is there already and was not made by an export", hint="name a new folder with -o"
+        )
+    draft = _draft(path)
+    try:
+        with os_errors(path):
+            os.mkdir(draft, 0o777 & ~umask)
+            yield draft
+            _set_modes(draft, umask)
+            _swap(draft, path)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def os_errors(path: str) -> Iterator[None]:
+    """Turns an OSError about `path` into StorageFailed, but for a closed pipe."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StorageFailed(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _draft(path: str) -> str:
+    folder, name = os.path.split(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise StorageFailed(f"{folder}: no such folder", hint=f"mkdir -p {folder}")
+    return os.path.join(folder, f".{name}.{uuid.uuid4().hex[:12]}.part")
+
+
+def _is_export(path: str) -> bool:
+    if not os.path.isdir(path):
+        return False
+    return all(name.split(".")[0] in ENTRIES for name in os.listdir(path))
+
+
+def _swap(draft: str, path: str) -> None:
+    if not os.path.lexists(path):
+        os.rename(draft, path)
+        return
+    old = _draft(path)
+    os.rename(path, old)
+    os.rename(draft, path)
+    shutil.rmtree(old)
+
+
+def _set_modes(folder: str, umask: int) -> None:
+    for at, folders, names in os.walk(folder):
+        for name in folders:
+            os.chmod(os.path.join(at, name), 0o777 & ~umask)
+        for name in names:
+            os.chmod(os.path.join(at, name), 0o666 & ~umask)
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def text_stream(path: str, compression: str) -> Iterator[IO[bytes]]:
+    """A stream of bytes into a file or standard output, compressed on the way."""
+    with os_errors(path), contextlib.ExitStack() as stack:
+        if path == STDOUT:
+            raw: IO[bytes] = sys.stdout.buffer
+        else:
+            raw = stack.enter_context(open(path, "xb"))
+        yield stack.enter_context(_compressed(raw, compression))
+    if path == STDOUT:
+        sys.stdout.buffer.flush()
+
+
+def _compressed(raw: IO[bytes], compression: str) -> contextlib.AbstractContextManager[IO[bytes]]:
+    if compression == "gzip":
+        from isal import igzip
+
+        return igzip.IGzipFile(fileobj=raw, mode="wb", compresslevel=GZIP_LEVEL, mtime=0)  # type: ignore[no-untyped-call, no-any-return]
+    if compression == "zstd":
+        import pyarrow as pa
+
+        return pa.CompressedOutputStream(_Unclosed(raw), "zstd")  # type: ignore[no-any-return]
+    return contextlib.nullcontext(raw)
+
+
+class _Unclosed:
+    """Keeps the stream below open when the compressor above it closes."""
+
+    def __init__(self, inner: IO[bytes]) -> None:
+        self.write = inner.write
+        self.flush = inner.flush
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def pump(write: Callable[[str], None], stream: IO[bytes]) -> None:
+    """Runs `write(path)`, where path is a pipe, and passes on to `stream` what comes out of it."""
+    inlet, outlet = os.pipe()
+    failure: list[BaseException] = []
+
+    def drain() -> None:
+        try:
+            with open(inlet, "rb", buffering=0) as pipe:
+                while block := pipe.read(BLOCK_BYTES):
+                    stream.write(block)
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=drain, name="mplp-trace-export")
+    thread.start()
+    try:
+        write(f"/dev/fd/{outlet}")
+    except BaseException:
+        if not failure:
+            raise
+    finally:
+        os.close(outlet)
+        thread.join()
+    if failure:
+        raise failure[0]
