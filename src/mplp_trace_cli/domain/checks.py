@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from mplp_trace_cli.domain.enums import unknown_word
+from mplp_trace_cli.domain.enums import unknown_word, words_of
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.ids import is_id
 from mplp_trace_cli.domain.json_text import JsonObject, dumps
@@ -63,7 +63,7 @@ class Checker:
         value = self.fields.get(name)
         if value is None or (isinstance(value, str) and value in kind.__members__.values()):
             return None if value is None else str(value)
-        self.problems.append(f"{name}: {unknown_word(kind, value)}")
+        self.problems.append(f"{name}: {unknown_word(words_of(kind), value)}")
         return None
 
     def duration(self, name: str) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TypeVar
 
@@ -64,14 +65,18 @@ def parse_word(kind: type[Word], value: object, field: str) -> Word:
     try:
         return kind(str(value))
     except ValueError:
-        raise InvalidInput(f"{field}: {unknown_word(kind, value)}") from None
+        raise InvalidInput(f"{field}: {unknown_word(words_of(kind), value)}") from None
 
 
-def unknown_word(kind: type[StrEnum], value: object) -> str:
-    """Why `value` is no member of `kind`: the ones there are, and the nearest to it."""
+def words_of(kind: type[StrEnum]) -> list[str]:
+    """The words of a closed list."""
+    return [member.value for member in kind]
+
+
+def unknown_word(words: Sequence[str], value: object) -> str:
+    """Why `value` is none of `words`: the ones there are, and the nearest to it."""
     import difflib  # only on the way to an error
 
-    words = [member.value for member in kind]
     shown = str(value)[:60]
     nearest = difflib.get_close_matches(shown.lower(), words, n=1, cutoff=0.4)
     guess = f" (did you mean {nearest[0]}?)" if nearest else ""

@@ -44,6 +44,13 @@ class TraceEndRow(NamedTuple):
     ended_at: int
 
 
+class KnownTrace(NamedTuple):
+    """A trace as it is kept: its beginning, and its end once it has one."""
+
+    row: TraceRow
+    end: TraceEndRow | None
+
+
 class TraceStatement(NamedTuple):
     """What somebody says of a trace, new or known: None where nothing is said."""
 

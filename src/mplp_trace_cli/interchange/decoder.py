@@ -223,10 +223,8 @@ def _may_repeat_unspaced(found: _EventLine, raw: bytes, data: str) -> bool:
 
 def _may_repeat(found: _EventLine, raw: bytes, data: str) -> bool:
     """The same for a line in which a colon may stand apart from its key."""
-    return (
-        any(mark in raw for mark in _SPACED_COLONS)
-        and _repeats(raw)
-        or _may_repeat_unspaced(found, raw, data)
+    return (any(mark in raw for mark in _SPACED_COLONS) and _repeats(raw)) or _may_repeat_unspaced(
+        found, raw, data
     )
 
 

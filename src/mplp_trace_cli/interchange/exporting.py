@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
+from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.questions import ExportRequest
 from mplp_trace_cli.interchange.targets import STDOUT, pump, text_stream, whole_file, whole_folder
@@ -117,7 +118,7 @@ def _from_suffix(destination: str) -> tuple[str | None, str | None]:
 
 def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
     if value not in allowed:
-        raise InvalidInput(f"{name}: {value!r} is not one of {', '.join(allowed)}")
+        raise InvalidInput(f"{name}: {unknown_word(allowed, value)}")
 
 
 def _umask() -> int:
@@ -228,43 +229,47 @@ def _write_lines(db: Connection, plan: _Plan, stream: IO[bytes]) -> None:
 
 def _write_document(db: Connection, plan: _Plan, stream: IO[bytes]) -> None:
     stream.write(b'{"traces":[' if plan.include_metrics else b"[")
-    _write_separated(stream, _nested(db, plan))
+    traces = _line_query("traces", with_kind=False)
+    if plan.include_events:
+        _write_all(stream, _nested(db, traces))
+    else:
+        _write_all(stream, _separated(db, f"SELECT line FROM ({traces}) ORDER BY seq"))
     stream.write(b"]")
     if plan.include_metrics:
         stream.write(b',"metrics":[')
-        _write_separated(stream, (line for (line,) in _rows(db, _line_query("metrics", with_kind=False))))
+        _write_all(stream, _separated(db, _line_query("metrics", with_kind=False)))
         stream.write(b"]}")
     stream.write(b"\n")
 
 
-def _write_separated(stream: IO[bytes], texts: Iterator[str]) -> None:
-    for at, text in enumerate(texts):
-        stream.write((",\n" if at else "\n").encode() + text.encode())
-    stream.write(b"\n")
+def _write_all(stream: IO[bytes], pieces: Iterator[str]) -> None:
+    for piece in pieces:
+        stream.write(piece.encode())
 
 
-def _nested(db: Connection, plan: _Plan) -> Iterator[str]:
-    """Each trace as one text, its events inside in order."""
-    traces = _line_query("traces", with_kind=False)
-    if not plan.include_events:
-        yield from (row[0] for row in _rows(db, f"SELECT line FROM ({traces}) ORDER BY seq"))
-        return
+def _separated(db: Connection, query: str) -> Iterator[str]:
+    mark = "\n"
+    for (line,) in _rows(db, query):
+        yield mark + line
+        mark = ",\n"
+    yield "\n"
+
+
+def _nested(db: Connection, traces: str) -> Iterator[str]:
+    """Pieces of text: each trace with its events inside, in order."""
     events = _line_query("events", with_kind=False)
     query = (
         f"SELECT t.line, t.seq, e.line FROM ({traces}) AS t LEFT JOIN ({events}) AS e USING (trace_id) "
         "ORDER BY t.seq, e.timestamp, e.seq"
     )
-    open_seq, parts = None, ""
+    current, end = None, "\n"
     for trace, seq, event in _rows(db, query):
-        if seq == open_seq:
-            yield from ()
-            parts += f",\n{event}"
+        if seq == current:
+            yield f",\n{event}"
             continue
-        if open_seq is not None:
-            yield parts + "]}"
-        open_seq, parts = seq, trace[:-1] + ',"events":[' + (event or "")
-    if open_seq is not None:
-        yield parts + "]}"
+        yield f'{end}{trace[:-1]},"events":[{event or ""}'
+        current, end = seq, "]},\n"
+    yield "\n" if current is None else "]}\n"
 
 
 def _rows(db: Connection, query: str) -> Iterator[tuple[Any, ...]]:
@@ -339,20 +344,22 @@ _COLUMNS = {
 }
 
 
-def _copy_partitioned(db: Connection, plan: _Plan, table: str, stem: str) -> None:
+def _partition_key(partition_by: str, table: str) -> str | None:
+    """What a row is put into folders by; None for a table that has no such thing."""
+    if partition_by == "context_id":
+        context_of_event = "(SELECT t.context_id FROM traces AS t WHERE t.trace_id = chosen_events.trace_id)"
+        return {"traces": "context_id", "events": context_of_event}.get(table)
     moment = "started_at" if table == "traces" else "timestamp"
-    if plan.partition_by == "context_id":
-        key = {
-            "traces": "context_id",
-            "events": "(SELECT t.context_id FROM traces AS t WHERE t.trace_id = chosen_events.trace_id)",
-        }.get(table)
-        name = "context" if table == "traces" else "context_id"
-    else:
-        form = "%Y-%m-%d" if plan.partition_by == "day" else "%Y-%m"
-        key, name = f"strftime({moment}, '{form}')", plan.partition_by
+    form = "%Y-%m-%d" if partition_by == "day" else "%Y-%m"
+    return f"strftime(make_timestamp(epoch_us({moment})), '{form}')"
+
+
+def _copy_partitioned(db: Connection, plan: _Plan, table: str, stem: str) -> None:
+    key = _partition_key(plan.partition_by or "", table)
     if key is None:
         _write_table(db, replace(plan, partition_by=None), table, stem)
         return
+    name = "context" if (plan.partition_by, table) == ("context_id", "traces") else plan.partition_by
     extra = f', {key} AS "{name}"'
     query = _csv_query(plan, table, extra)
     if plan.format == "parquet":

@@ -1,7 +1,4 @@
-"""Bulk load: one file straight into the store, in one transaction, exactly the lines that are good.
-
-Traces may come after their events, so events of a trace that is not known yet are held back to the end.
-"""
+"""Loading files: each in one transaction, all of its good lines or, broken as a whole, nothing."""
 
 from __future__ import annotations
 
@@ -10,13 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import pyarrow as pa
-
-from mplp_trace_cli.domain.errors import BrokenFile, InvalidInput, TraceError
-from mplp_trace_cli.domain.ids import new_id
-from mplp_trace_cli.domain.metric import MetricRow
-from mplp_trace_cli.domain.trace import TraceEndRow, TraceRow, TraceStatement, new_trace_row
-from mplp_trace_cli.interchange.decoding import SCHEMA, Decoded, DecodingRules, decoded
+from mplp_trace_cli.domain.errors import BrokenFile, InvalidInput
+from mplp_trace_cli.interchange.bulk import BulkLoad, BulkPlan
+from mplp_trace_cli.interchange.decoding import Decoded, DecodingRules, decoded
 from mplp_trace_cli.interchange.documents import document_lines, looks_like_document
 from mplp_trace_cli.interchange.sources import (
     CHUNK_BYTES,
@@ -31,25 +24,14 @@ from mplp_trace_cli.interchange.sources import (
 )
 from mplp_trace_cli.storage.fold import Pair, fold_into
 from mplp_trace_cli.storage.groups import (
-    MAX_REJECT_BYTES,
     Counts,
-    Line,
-    StrictRefused,
-    check_agrees,
-    check_repeat,
-    missing_trace,
 )
-from mplp_trace_cli.storage.known import KnownTrace, find_known
 from mplp_trace_cli.storage.recording import open_trace_of
-from mplp_trace_cli.storage.sql import statement
-from mplp_trace_cli.storage.store import TABLES, Connection, define_views
+from mplp_trace_cli.storage.store import Connection
 
 LINES_RESERVED = 1 << 32
 """Numbers of seq set aside a file: more lines than a file can have, so that none are asked for twice."""
 PARALLEL_FROM_BYTES = 2 * CHUNK_BYTES
-BATCH_ROWS = 122_880
-"""DuckDB's row group: what it compresses at once."""
-SLICE_ROWS = 2_000_000
 FORMATS = ("auto", "jsonl", "json")
 
 Progress = Callable[[int, int | None], None]
@@ -76,6 +58,12 @@ class LoadReport:
     skipped: list[str] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
+    def add(self, other: LoadReport) -> None:
+        """Adds the report of another file."""
+        self.files += other.files
+        self.skipped += other.skipped
+        self.counts.add(other.counts)
+
     def as_dict(self) -> dict[str, Any]:
         """The counts as one flat object."""
         return {"files": self.files, "skipped": len(self.skipped), **asdict(self.counts)}
@@ -93,10 +81,10 @@ def load_file(pair: Pair, path: str, options: LoadOptions, wait_seconds: float) 
         fold_into(db, pair)
         if not options.again and _seen_by_size(db, source):
             return LoadReport(skipped=[source.name])
-        first_seq = _reserve(db, pair)
+        first_seq = reserve(db, pair)
         db.execute("BEGIN")
         try:
-            load = _Load(db, options, source, first_seq)
+            load = BulkLoad(db, _plan(source, options, first_seq))
             load.run(_lines_of(stream, source, options))
             if not options.again and _seen(db, source.digest):
                 db.execute("ROLLBACK")
@@ -105,16 +93,21 @@ def load_file(pair: Pair, path: str, options: LoadOptions, wait_seconds: float) 
                 "INSERT INTO store.imported_files VALUES (?, ?, ?, make_timestamptz(?::BIGINT))",
                 [source.digest, source.name, source.bytes_read, options.rules.now],
             )
-            _take_off_open(pair, load.ended)
+            take_off_open(pair, load.ended)
             db.execute("COMMIT")
         except BaseException:
             db.execute("ROLLBACK")
             raise
-        _make_open(pair, load)
+        make_open(pair, load)
     return LoadReport(files=1, counts=load.counts)
 
 
-def _reserve(db: Connection, pair: Pair) -> int:
+def _plan(source: Source, options: LoadOptions, first_seq: int) -> BulkPlan:
+    return BulkPlan(source.name, first_seq, options.rules.now, options.create_missing, options.strict)
+
+
+def reserve(db: Connection, pair: Pair) -> int:
+    """Numbers of seq for one load: the last one before them."""
     (base,) = db.execute(
         "SELECT max(seq_base) FROM store.inboxes WHERE inbox_id = ?", [pair.inbox.inbox_id]
     ).fetchone() or (0,)
@@ -154,250 +147,17 @@ def _told(pieces: Iterator[Chunk], source: Source, progress: Progress | None) ->
             progress(source.bytes_read, source.size)
 
 
-def _take_off_open(pair: Pair, ended: Sequence[str]) -> None:
+def take_off_open(pair: Pair, ended: Sequence[str]) -> None:
     if ended:
         with pair.inbox.writing():
             pair.inbox.remove_open(ended)
 
 
-def _make_open(pair: Pair, load: _Load) -> None:
+def make_open(pair: Pair, load: BulkLoad) -> None:
     """After the commit: a crash before this leaves traces that a recorder finds in the store."""
     if load.active:
         with pair.inbox.writing():
             pair.inbox.add_open(open_trace_of(row) for row in load.active.values())
-
-
-class _Load:
-    """The transaction of one file."""
-
-    def __init__(self, db: Connection, options: LoadOptions, source: Source, first_seq: int) -> None:
-        self.db = db
-        self.options = options
-        self.source = source
-        self.first_seq = first_seq
-        self.now = options.rules.now
-        self.counts = Counts()
-        self.ended: list[str] = []
-        self.active: dict[str, TraceRow] = {}
-        self._known: set[str] = set()
-        self._held: list[tuple[Chunk, pa.Table]] = []
-        self._pending: list[pa.RecordBatch] = []
-        self._pending_rows = 0
-        self._starts: list[tuple[Any, ...]] = []
-        self._ends: list[tuple[Any, ...]] = []
-        self._rejects: list[tuple[Any, ...]] = []
-        define_views(db, {table: f"store.{table}" for table in TABLES}, f"make_timestamptz({self.now})")
-
-    def run(self, pieces: Iterator[Decoded]) -> None:
-        for piece in pieces:
-            self._take(piece)
-        self._flush()
-        self._settle_held()
-        self._flush()
-        if self.counts.events:
-            self._drop_repeated()
-
-    # -- one chunk ---------------------------------------------------------------------------------
-
-    def _take(self, piece: Decoded) -> None:
-        metrics: list[tuple[int, MetricRow]] = []
-        said = [line for line in piece.others if isinstance(line.record, TraceStatement)]
-        known = self._find(line.record.trace_id for line in said)  # type: ignore[union-attr]
-        for line in piece.others:
-            if isinstance(line.record, TraceStatement):
-                self._trace(line, line.record, known)
-            elif isinstance(line.record, MetricRow):
-                metrics.append((line.number, line.record))
-            else:
-                self._reject(line, line.reason)
-        self._insert_metrics(metrics)
-        self._events(piece)
-        if self._pending_rows >= BATCH_ROWS:
-            self._flush()
-
-    def _find(self, ids: Iterator[str | None]) -> dict[str, KnownTrace]:
-        wanted = [trace_id for trace_id in dict.fromkeys(ids) if trace_id]
-        if not wanted:
-            return {}
-        self._flush_traces()
-        return find_known(self.db, wanted)
-
-    def _trace(self, line: Line, said: TraceStatement, known: dict[str, KnownTrace]) -> None:
-        trace_id = said.trace_id or new_id()
-        said = said._replace(trace_id=trace_id)
-        try:
-            kept = known.get(trace_id)
-            if kept is None:
-                known[trace_id] = self._start(said, line.number)
-            elif kept.end is None:
-                known[trace_id] = self._continue(said, kept, line.number)
-            else:
-                check_repeat(said, kept)
-                self.counts.repeated += 1
-        except TraceError as error:
-            self._reject(line, error.message)
-
-    def _start(self, said: TraceStatement, number: int) -> KnownTrace:
-        row = new_trace_row(said, said.trace_id or "", self.now)
-        end = said.end(row.started_at, self.now)
-        self._starts.append((self.first_seq + number, *row))
-        self._known.add(row.trace_id)
-        self.active[row.trace_id] = row
-        self.counts.traces += 1
-        if end is not None:
-            self._end(end, number)
-        return KnownTrace(row, end)
-
-    def _continue(self, said: TraceStatement, kept: KnownTrace, number: int) -> KnownTrace:
-        check_agrees(said, kept.row)
-        end = said.end(kept.row.started_at, self.now)
-        if end is None:
-            self.counts.repeated += 1
-            return kept
-        self._end(end, number)
-        self.counts.ended += 1
-        return KnownTrace(kept.row, end)
-
-    def _end(self, end: TraceEndRow, number: int) -> None:
-        self._ends.append((self.first_seq + number, *end))
-        if self.active.pop(end.trace_id, None) is None:
-            self.ended.append(end.trace_id)
-
-    def _events(self, piece: Decoded) -> None:
-        events = piece.events
-        if events.num_rows == 0:
-            return
-        ids = events.column("trace_id").unique().to_pylist()
-        unknown = [trace_id for trace_id in ids if trace_id not in self._known]
-        if unknown:
-            found = self._find(iter(unknown))
-            self._known.update(found)
-            unknown = [trace_id for trace_id in unknown if trace_id not in found]
-        if unknown:
-            events = self._hold(piece, unknown)
-        self._pending.append(events)
-        self._pending_rows += events.num_rows
-
-    def _hold(self, piece: Decoded, unknown: list[str]) -> pa.RecordBatch:
-        import pyarrow.compute as pc
-
-        held = pc.is_in(piece.events.column("trace_id"), value_set=pa.array(unknown))
-        self._held.append((piece.chunk, pa.Table.from_batches([piece.events.filter(held)])))
-        return piece.events.filter(pc.invert(held))
-
-    # -- the end -----------------------------------------------------------------------------------
-
-    def _settle_held(self) -> None:
-        """Events whose trace came later go in now; the others get a trace made, or are rejected."""
-        for chunk, events in self._held:
-            for batch in events.to_batches():
-                self._settle(chunk, batch)
-        self._held.clear()
-
-    def _settle(self, chunk: Chunk, events: pa.RecordBatch) -> None:
-        import pyarrow.compute as pc
-
-        ids = events.column("trace_id").unique().to_pylist()
-        unknown = [trace_id for trace_id in ids if trace_id not in self._known]
-        if self.options.create_missing:
-            first = events.column("number")[0].as_py()
-            for trace_id in unknown:
-                said = missing_trace(trace_id, None)
-                earliest = pc.min(events.filter(pc.equal(events.column("trace_id"), trace_id))["timestamp"])
-                self._start(said._replace(started_at=earliest.as_py()), first)
-            unknown = []
-        if unknown:
-            held = pc.is_in(events.column("trace_id"), value_set=pa.array(unknown))
-            self._reject_events(chunk, events.filter(held))
-            events = events.filter(pc.invert(held))
-        self._pending.append(events)
-        self._pending_rows += events.num_rows
-
-    def _reject_events(self, chunk: Chunk, events: pa.RecordBatch) -> None:
-        raws = chunk.data.split(b"\n")
-        offsets = [chunk.offset]
-        for raw in raws:
-            offsets.append(offsets[-1] + len(raw) + 1)
-        pairs = zip(events.column("number").to_pylist(), events.column("trace_id").to_pylist(), strict=True)
-        for number, trace_id in pairs:
-            at = number - chunk.number
-            self._reject(Line(number, offsets[at], raws[at], None), f"there is no trace {trace_id}")
-
-    def _reject(self, line: Line, reason: str) -> None:
-        if self.options.strict:
-            raise StrictRefused(
-                f"{self.source.name} line {line.number}: {reason}; nothing of it was recorded",
-                hint="leave --strict away to keep the good lines",
-            )
-        seq = self.first_seq + line.number
-        raw = line.raw[:MAX_REJECT_BYTES]
-        self._rejects.append((seq, self.source.name, line.number, line.offset, reason, raw, self.now))
-        self.counts.rejected += 1
-
-    def _drop_repeated(self) -> None:
-        (total,) = self.db.execute("SELECT count(*) FROM store.event_log").fetchone() or (0,)
-        slices = total // SLICE_ROWS + 1
-        for at in range(slices):
-            query = statement("repeated_events")
-            self.db.execute(query.format(slices=slices, slice=at, first_seq=self.first_seq))
-            (repeated,) = self.db.execute("SELECT count(*) FROM repeated").fetchone() or (0,)
-            if repeated:
-                self.db.execute("DELETE FROM store.event_log WHERE seq IN (SELECT seq FROM repeated)")
-                self.counts.events -= repeated
-                self.counts.repeated += repeated
-
-    # -- into the tables ---------------------------------------------------------------------------
-
-    def _flush(self) -> None:
-        self._flush_traces()
-        self._insert("rejected_lines", self._rejects)
-        if self._pending_rows:
-            batch = pa.Table.from_batches(self._pending, SCHEMA)
-            self.db.register("batch", batch)
-            self.db.execute(statement("insert_loaded_events").format(first_seq=self.first_seq))
-            self.db.unregister("batch")
-        self.counts.events += self._pending_rows
-        self._pending, self._pending_rows = [], 0
-
-    def _flush_traces(self) -> None:
-        self._insert("trace_starts", self._starts)
-        self._insert("trace_ends", self._ends)
-
-    def _insert_metrics(self, metrics: list[tuple[int, MetricRow]]) -> None:
-        rows: list[tuple[Any, ...]] = [(self.first_seq + number, *row) for number, row in metrics]
-        self._insert("metric_samples", rows)
-        self.counts.metrics += len(metrics)
-
-    def _insert(self, table: str, rows: list[tuple[Any, ...]]) -> None:
-        """Inserts plain rows through Arrow, and empties the list."""
-        if not rows:
-            return
-        names, select = _PLAIN[table]
-        self.db.register("batch", pa.table([list(column) for column in zip(*rows, strict=True)], names=names))
-        self.db.execute(f"INSERT INTO store.{table} SELECT {select} FROM batch")
-        self.db.unregister("batch")
-        rows.clear()
-
-
-_PLAIN = {
-    "trace_starts": (
-        ["seq", *TraceRow._fields],
-        "seq, trace_id, context_id, execution_id, trace_type, name, description, metadata, "
-        "from_json(tags, '[\"VARCHAR\"]'), make_timestamptz(started_at::BIGINT), make_timestamptz(expires_at::BIGINT)",
-    ),
-    "trace_ends": (
-        ["seq", *TraceEndRow._fields],
-        "seq, trace_id, status, make_timestamptz(ended_at::BIGINT)",
-    ),
-    "metric_samples": (
-        ["seq", *MetricRow._fields],
-        "seq, name, type, value, unit, help, labels, buckets, make_timestamptz(timestamp::BIGINT)",
-    ),
-    "rejected_lines": (
-        ["seq", "source", "line", "byte_offset", "reason", "raw", "at"],
-        "seq, source, line, byte_offset, reason, raw, make_timestamptz(at::BIGINT)",
-    ),
-}
 
 
 def check_files(paths: Sequence[str]) -> None:

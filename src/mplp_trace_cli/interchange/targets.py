@@ -9,7 +9,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from typing import IO
+from typing import IO, Any
 
 from mplp_trace_cli.domain.errors import StorageFailed
 
@@ -119,7 +119,8 @@ def _compressed(raw: IO[bytes], compression: str) -> contextlib.AbstractContextM
     if compression == "gzip":
         from isal import igzip
 
-        return igzip.IGzipFile(fileobj=raw, mode="wb", compresslevel=GZIP_LEVEL, mtime=0)  # type: ignore[no-untyped-call, no-any-return]
+        packed: Any = igzip.IGzipFile(fileobj=raw, mode="wb", compresslevel=GZIP_LEVEL, mtime=0)  # type: ignore[no-untyped-call]
+        return packed  # type: ignore[no-any-return]
     if compression == "zstd":
         import pyarrow as pa
 

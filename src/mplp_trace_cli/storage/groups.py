@@ -12,7 +12,7 @@ from mplp_trace_cli.domain.event import EventRow
 from mplp_trace_cli.domain.ids import new_id
 from mplp_trace_cli.domain.lines import Record
 from mplp_trace_cli.domain.metric import MetricRow
-from mplp_trace_cli.domain.trace import TraceRow, TraceStatement, new_trace_row
+from mplp_trace_cli.domain.trace import KnownTrace, TraceRow, TraceStatement, new_trace_row
 from mplp_trace_cli.storage.inbox import (
     END,
     EVENT,
@@ -24,7 +24,6 @@ from mplp_trace_cli.storage.inbox import (
     OpenTrace,
     encode_body,
 )
-from mplp_trace_cli.storage.known import KnownTrace
 from mplp_trace_cli.storage.recording import Recorder, open_trace_of, trace_row_of
 
 MAX_REJECT_BYTES = 16 << 20

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import NamedTuple
 
-from mplp_trace_cli.domain.trace import TraceEndRow, TraceRow
+from mplp_trace_cli.domain.trace import KnownTrace, TraceEndRow, TraceRow
 from mplp_trace_cli.storage.fold import Pair, fold_if_free, overlay
 from mplp_trace_cli.storage.sql import statement
 from mplp_trace_cli.storage.store import Connection
-
-
-class KnownTrace(NamedTuple):
-    """A trace as it is kept: its beginning, and its end once it has one."""
-
-    row: TraceRow
-    end: TraceEndRow | None
 
 
 def known_traces(pair: Pair, trace_ids: Iterable[str]) -> dict[str, KnownTrace]:

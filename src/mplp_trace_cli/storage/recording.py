@@ -34,8 +34,7 @@ from mplp_trace_cli.storage.inbox import (
 from mplp_trace_cli.storage.paths import StorePaths
 
 if TYPE_CHECKING:
-    from mplp_trace_cli.domain.trace import TraceRow
-    from mplp_trace_cli.storage.known import KnownTrace
+    from mplp_trace_cli.domain.trace import KnownTrace, TraceRow
 
 LOOKUP_SECONDS = 0.5
 LAST = "@last"
@@ -88,24 +87,23 @@ class Recorder:
         if not self.inbox.record_event(row, kind, now):
             raise TraceFinished(f"trace {row.trace_id} has just ended")
 
-    def end_trace(self, trace_id: str, ending: Ending, now: int) -> str:
-        """Ends a trace durably and returns its id; the same end again changes nothing.
+    def end_trace(self, trace_id: str, ending: Ending, now: int) -> KnownTrace:
+        """Ends a trace durably and gives it; the same end again changes nothing.
 
         Raises NotFound; TraceFinished when it ended another way; InvalidInput for an end before its start.
         """
         with self.inbox.writing():
             trace = self.inbox.open_trace(trace_id)
             if trace is not None and not trace.is_over(now):
-                self._end(trace, ending, now)
-                return trace_id
+                return self._end(trace, ending, now)
         known = self._finished(trace_id, trace, now)
         if known is None:
             return self.end_trace(trace_id, ending, now)
-        if known != ending.status:
-            raise TraceFinished(f"trace {trace_id} is already {known}")
-        return trace_id
+        if known.end is not None and known.end.status != ending.status:
+            raise TraceFinished(f"trace {trace_id} is already {known.end.status}")
+        return known
 
-    def _end(self, trace: OpenTrace, ending: Ending, now: int) -> None:
+    def _end(self, trace: OpenTrace, ending: Ending, now: int) -> KnownTrace:
         at = max(trace.started_at + 1, now) if ending.at is None else ending.at
         if at <= trace.started_at:
             raise InvalidInput("at: the trace would end before it starts")
@@ -115,15 +113,16 @@ class Recorder:
         entries.append((END, encode_body((trace.trace_id, ending.status, at))))
         self.inbox.append(entries)
         self.inbox.remove_open([trace.trace_id])
+        return _known_of(trace, ending.status, at)
 
     # -- which trace is meant ----------------------------------------------------------------------
 
     def require_open(self, trace_id: str, now: int) -> None:
         """Makes sure that a trace is open; raises NotFound or TraceFinished."""
-        status = self._finished(trace_id, self.inbox.open_trace(trace_id), now)
-        if status is not None:
+        known = self._finished(trace_id, self.inbox.open_trace(trace_id), now)
+        if known is not None and known.end is not None:
             raise TraceFinished(
-                f"trace {trace_id} is {status}: nothing more can be recorded in it",
+                f"trace {trace_id} is {known.end.status}: nothing more can be recorded in it",
                 hint="mplp-trace create NAME",
             )
 
@@ -145,15 +144,15 @@ class Recorder:
             raise ambiguous(text, matches)
         return matches[0] if matches else text
 
-    def _finished(self, trace_id: str, trace: OpenTrace | None, now: int) -> str | None:
-        """The status of a finished trace; None for one that is open, if need be from now on."""
+    def _finished(self, trace_id: str, trace: OpenTrace | None, now: int) -> KnownTrace | None:
+        """A finished trace; None for one that is open, if need be from now on."""
         if trace is not None:
-            return "expired" if trace.is_over(now) else None
+            return _known_of(trace, "expired", trace.expires_at or now) if trace.is_over(now) else None
         known = self._look_up(trace_id, now)
         if known is None:
             raise NotFound(f"there is no trace {trace_id}", hint="mplp-trace query")
         if known.end is not None:
-            return known.end.status
+            return known
         self._reopen(known)
         return None
 
@@ -191,6 +190,12 @@ def trace_row_of(trace: OpenTrace) -> TraceRow:
     from mplp_trace_cli.domain.trace import TraceRow
 
     return TraceRow(*json.loads(trace.body))
+
+
+def _known_of(trace: OpenTrace, status: str, ended_at: int) -> KnownTrace:
+    from mplp_trace_cli.domain.trace import KnownTrace, TraceEndRow
+
+    return KnownTrace(trace_row_of(trace), TraceEndRow(trace.trace_id, status, ended_at))
 
 
 def ambiguous(text: str, matches: list[str]) -> AmbiguousId:

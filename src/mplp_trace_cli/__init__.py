@@ -1,0 +1,103 @@
+"""Records what workflows and agents do into one local store, and answers questions about it.
+
+>>> from mplp_trace_cli import TraceModuleOptions, initialize_trace_module
+>>> with initialize_trace_module(TraceModuleOptions(data_source="traces.duckdb")) as module:
+...     service = module.trace_management_service
+...     trace = service.create_trace(context_id="ctx-1", name="Nightly").unwrap()
+...     event = service.record_event(trace_id=trace.trace_id, event_type="step").unwrap()
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mplp_trace_cli.analysis.answers import EventQueryResult, TraceQueryResult, TraceWithEvents
+    from mplp_trace_cli.config import EventConfig, MetricsConfig, TraceModuleOptions
+    from mplp_trace_cli.domain.enums import Level, MetricType, TraceStatus, TraceType
+    from mplp_trace_cli.domain.errors import TraceError
+    from mplp_trace_cli.domain.event import Event
+    from mplp_trace_cli.domain.questions import (
+        EventFilter,
+        ExportRequest,
+        ImportRequest,
+        Pagination,
+        TimeRange,
+        TraceFilter,
+    )
+    from mplp_trace_cli.domain.requests import (
+        CreateTraceRequest,
+        EndTraceRequest,
+        OperationResult,
+        RecordEventRequest,
+    )
+    from mplp_trace_cli.domain.summary import TraceSummary
+    from mplp_trace_cli.domain.trace import Trace
+    from mplp_trace_cli.interchange.exporting import ExportReport
+    from mplp_trace_cli.module import TraceModule, initialize_trace_module
+    from mplp_trace_cli.service import TraceManagementService
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "analysis.answers": ("EventQueryResult", "TraceQueryResult", "TraceWithEvents"),
+    "config": ("EventConfig", "MetricsConfig", "TraceModuleOptions"),
+    "domain.enums": ("Level", "MetricType", "TraceStatus", "TraceType"),
+    "domain.errors": ("TraceError",),
+    "domain.event": ("Event",),
+    "domain.questions": (
+        "EventFilter",
+        "ExportRequest",
+        "ImportRequest",
+        "Pagination",
+        "TimeRange",
+        "TraceFilter",
+    ),
+    "domain.requests": ("CreateTraceRequest", "EndTraceRequest", "OperationResult", "RecordEventRequest"),
+    "domain.summary": ("TraceSummary",),
+    "domain.trace": ("Trace",),
+    "interchange.exporting": ("ExportReport",),
+    "module": ("TraceModule", "initialize_trace_module"),
+    "service": ("TraceManagementService",),
+}
+
+__all__ = [
+    "CreateTraceRequest",
+    "EndTraceRequest",
+    "Event",
+    "EventConfig",
+    "EventFilter",
+    "EventQueryResult",
+    "ExportReport",
+    "ExportRequest",
+    "ImportRequest",
+    "Level",
+    "MetricType",
+    "MetricsConfig",
+    "OperationResult",
+    "Pagination",
+    "RecordEventRequest",
+    "TimeRange",
+    "Trace",
+    "TraceError",
+    "TraceFilter",
+    "TraceManagementService",
+    "TraceModule",
+    "TraceModuleOptions",
+    "TraceQueryResult",
+    "TraceStatus",
+    "TraceSummary",
+    "TraceType",
+    "TraceWithEvents",
+    "initialize_trace_module",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first used: a recording command pays for none of them."""
+    for home, names in _HOMES.items():
+        if name in names:
+            from importlib import import_module
+
+            return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""The questions: filters to SQL, and the answers as rows with kinds."""

@@ -1,0 +1,172 @@
+"""Filters to SQL conditions: the one place that does it. Values are always bound, never written in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from mplp_trace_cli.domain.checks import as_number, has_surrogate
+from mplp_trace_cli.domain.enums import Level, TraceStatus, TraceType, parse_word
+from mplp_trace_cli.domain.errors import InvalidInput
+from mplp_trace_cli.domain.json_text import JsonFault, parse
+from mplp_trace_cli.domain.questions import EventFilter, TimeRange, TraceFilter
+
+ERROR_LEVELS = "('error', 'critical')"
+
+
+@dataclass
+class Condition:
+    """A conjunction in the making, with the values it binds."""
+
+    parts: list[str] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+
+    @property
+    def sql(self) -> str:
+        """The whole condition; empty when everything passes."""
+        return " AND ".join(self.parts)
+
+    @property
+    def where(self) -> str:
+        """The condition as a WHERE clause; empty when everything passes."""
+        return f"WHERE {self.sql}" if self.parts else ""
+
+    def add(self, part: str, *values: Any) -> None:
+        """Narrows by one more condition."""
+        for value in values:
+            if isinstance(value, str) and has_surrogate(value):
+                raise InvalidInput("filter: a value is not UTF-8")
+        self.parts.append(part)
+        self.values.extend(values)
+
+    def one_of(self, column: str, wanted: Sequence[str]) -> None:
+        """The column is one of the values, where there are any."""
+        if wanted:
+            self.add(f"{column} IN ({', '.join('?' * len(wanted))})", *wanted)
+
+    def words(self, column: str, kind: type[StrEnum], wanted: Sequence[str]) -> None:
+        """The same for a closed list of words; raises InvalidInput for an unknown one."""
+        self.one_of(column, [parse_word(kind, word, column).value for word in wanted])
+
+    def globs(self, column: str, wanted: Sequence[str]) -> None:
+        """The column matches one of the globs (`*`, `?`, `[…]`)."""
+        self.any_of([(f"{column} GLOB ?", [pattern]) for pattern in wanted])
+
+    def any_of(self, options: Sequence[tuple[str, list[Any]]]) -> None:
+        """At least one of the options holds, where there are any."""
+        if options:
+            values = [value for _, bound in options for value in bound]
+            self.add("(" + " OR ".join(sql for sql, _ in options) + ")", *values)
+
+    def between(self, column: str, time_range: TimeRange | Mapping[str, Any] | None) -> None:
+        """An instant from the start of the range, inclusive, to its end, exclusive."""
+        if time_range is None:
+            return
+        known = TimeRange(**time_range) if isinstance(time_range, Mapping) else time_range
+        start, end = known.bounds()
+        if start is not None:
+            self.add(f"{column} >= make_timestamptz(?::BIGINT)", start)
+        if end is not None:
+            self.add(f"{column} < make_timestamptz(?::BIGINT)", end)
+
+    def durations(self, least: float | None, most: float | None) -> None:
+        """A duration in ms within both bounds, inclusive."""
+        if least is not None:
+            self.add("duration_ms >= ?", least)
+        if most is not None:
+            self.add("duration_ms <= ?", most)
+
+    def contains(self, columns: Sequence[str], wanted: Sequence[str]) -> None:
+        """One of the texts stands in one of the columns, whatever its case."""
+        tests = " OR ".join(f"contains(lower({column}), lower(?))" for column in columns)
+        self.any_of([(f"({tests})", [text] * len(columns)) for text in wanted])
+
+    def json_pairs(self, column: str, pairs: Sequence[tuple[str, str]] | Mapping[str, Any]) -> None:
+        """Each key holds one of the values given for it."""
+        if isinstance(pairs, Mapping):
+            pairs = [(key, json.dumps(value)) for key, value in pairs.items()]
+        by_key: dict[str, list[str]] = {}
+        for key, value in pairs:
+            by_key.setdefault(key, []).append(value)
+        for key, wanted in by_key.items():
+            self.any_of([json_equals(column, key, value) for value in wanted])
+
+
+def json_value(column: str, path: str) -> tuple[str, list[Any]]:
+    """SQL for the JSON value at a path: one literal key, else a dotted path; NULL where there is none.
+
+    TRY, because the store keeps JSON that DuckDB's parser refuses, such as lone surrogates.
+    """
+    literal = "/" + _pointer(path)
+    dotted = "/" + "/".join(_pointer(part) for part in path.split("."))
+    if literal == dotted:
+        return f"TRY(json_extract({column}, ?))", [literal]
+    return f"coalesce(TRY(json_extract({column}, ?)), TRY(json_extract({column}, ?)))", [literal, dotted]
+
+
+def _pointer(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def json_equals(column: str, path: str, wanted: str) -> tuple[str, list[Any]]:
+    """SQL that is true where the value at a path is equal as JSON, or equal as text."""
+    found, bound = json_value(column, path)
+    tests = ["j ->> '$' = ?"]
+    values: list[Any] = [wanted]
+    try:
+        value = parse(wanted)
+    except JsonFault:
+        value = None
+    number = as_number(value)
+    if number is not None:
+        tests.append("(json_type(j) NOT IN ('VARCHAR', 'NULL') AND TRY_CAST(j::VARCHAR AS DOUBLE) = ?)")
+        values.append(number)
+    elif isinstance(value, str):
+        tests.append("j ->> '$' = ?")
+        values.append(value)
+    elif wanted == "null" or value is not None:
+        tests.append("j::VARCHAR = ?")
+        values.append(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    # The tests stand before the value that they look at.
+    return f"coalesce((SELECT {' OR '.join(tests)} FROM (SELECT {found} AS j)), false)", [*values, *bound]
+
+
+def trace_condition(wanted: TraceFilter) -> Condition:
+    """The condition over the view `traces`; raises InvalidInput."""
+    condition = Condition()
+    condition.one_of("context_id", wanted.context_ids)
+    condition.one_of("execution_id", wanted.execution_ids)
+    condition.one_of("trace_id", wanted.trace_ids)
+    condition.words("trace_type", TraceType, wanted.trace_types)
+    condition.words("status", TraceStatus, wanted.status)
+    condition.globs("name", wanted.names)
+    condition.any_of([("list_contains(tags, ?)", [tag]) for tag in wanted.tags])
+    condition.json_pairs("metadata", wanted.metadata)
+    condition.between("started_at", wanted.time_range)
+    condition.durations(wanted.min_duration_ms, wanted.max_duration_ms)
+    condition.contains(("name", "description", "metadata", "array_to_string(tags, ' ')"), wanted.text)
+    if wanted.has_errors is not None:
+        errors = f"trace_id IN (SELECT trace_id FROM events WHERE level IN {ERROR_LEVELS})"
+        condition.add(f"{'' if wanted.has_errors else 'NOT '}(status = 'failed' OR {errors})")
+    return condition
+
+
+def event_condition(wanted: EventFilter) -> Condition:
+    """The condition over the view `events`; raises InvalidInput."""
+    condition = Condition()
+    condition.one_of("trace_id", wanted.trace_ids)
+    condition.globs("event_type", wanted.event_types)
+    condition.words("level", Level, wanted.levels)
+    if wanted.min_level is not None:
+        least = parse_word(Level, wanted.min_level, "min_level")
+        levels = list(Level)
+        condition.one_of("level", [level.value for level in levels[levels.index(least) :]])
+    condition.one_of("source", wanted.sources)
+    condition.json_pairs("data", wanted.data)
+    condition.between("timestamp", wanted.time_range)
+    condition.durations(wanted.min_duration_ms, wanted.max_duration_ms)
+    condition.contains(("message", "event_type", "data"), wanted.text)
+    return condition

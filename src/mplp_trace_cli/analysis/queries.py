@@ -1,0 +1,139 @@
+"""Rows of traces and events: filtered, sorted, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mplp_trace_cli.analysis.answers import Answer, Column, Kind
+from mplp_trace_cli.analysis.filters import ERROR_LEVELS, Condition, event_condition, trace_condition
+from mplp_trace_cli.domain.errors import InvalidInput
+from mplp_trace_cli.domain.questions import EventFilter, Pagination, TraceFilter
+from mplp_trace_cli.storage.store import Connection
+
+FETCH_ROWS = 10_000
+
+TRACE_COLUMNS = (
+    Column("trace_id"),
+    Column("context_id"),
+    Column("execution_id"),
+    Column("trace_type"),
+    Column("name"),
+    Column("description"),
+    Column("status"),
+    Column("metadata", Kind.JSON),
+    Column("tags", Kind.JSON),
+    Column("started_at", Kind.INSTANT),
+    Column("completed_at", Kind.INSTANT),
+    Column("expires_at", Kind.INSTANT),
+    Column("duration_ms", Kind.DURATION),
+    Column("event_count", Kind.NUMBER),
+    Column("error_count", Kind.NUMBER),
+)
+EVENT_COLUMNS = (
+    Column("event_id"),
+    Column("trace_id"),
+    Column("event_type"),
+    Column("level"),
+    Column("message"),
+    Column("data", Kind.JSON),
+    Column("timestamp", Kind.INSTANT),
+    Column("duration_ms", Kind.DURATION),
+    Column("parent_event_id"),
+    Column("source"),
+)
+_COUNTED = ("event_count", "error_count")
+
+
+def query_traces(db: Connection, wanted: TraceFilter, page: Pagination) -> Answer:
+    """Traces newest first, or as the page says, with the counts of their events."""
+    condition = trace_condition(wanted)
+    order = _order(page.sort, TRACE_COLUMNS, "started_at DESC, seq DESC", "seq")
+    counts = f"""
+        SELECT trace_id, count(*) AS event_count, count_if(level IN {ERROR_LEVELS}) AS error_count
+        FROM events SEMI JOIN {{among}} USING (trace_id) GROUP BY trace_id"""
+    if page.sort and page.sort.split(":")[0] in _COUNTED:
+        matching = f"SELECT * FROM traces {condition.where}"
+        query = (
+            f"WITH page AS MATERIALIZED ({matching}) SELECT {_select(TRACE_COLUMNS)} FROM page LEFT JOIN "
+            f"({counts.format(among='page')}) USING (trace_id) ORDER BY {order} {_limit(page)}"
+        )
+    else:
+        matching = f"SELECT * FROM traces {condition.where} ORDER BY {order} {_limit(page)}"
+        query = (
+            f"WITH page AS MATERIALIZED ({matching}) SELECT {_select(TRACE_COLUMNS)} FROM page LEFT JOIN "
+            f"({counts.format(among='page')}) USING (trace_id) ORDER BY {order}"
+        )
+    return _answer(db, _Question("traces", query, condition, page), TRACE_COLUMNS)
+
+
+def query_events(db: Connection, wanted: EventFilter, page: Pagination) -> Answer:
+    """Events oldest first, or as the page says."""
+    condition = event_condition(wanted)
+    order = _order(page.sort, EVENT_COLUMNS, "timestamp, seq", "seq")
+    query = f"SELECT {_select(EVENT_COLUMNS)} FROM events {condition.where} ORDER BY {order} {_limit(page)}"
+    return _answer(db, _Question("events", query, condition, page), EVENT_COLUMNS)
+
+
+class _Question:
+    """A query, and how to count what it matches in all."""
+
+    def __init__(self, view: str, query: str, condition: Condition, page: Pagination) -> None:
+        self.view = view
+        self.query = query
+        self.condition = condition
+        self.page = page
+
+    @property
+    def count(self) -> str:
+        return f"SELECT count(*) FROM {self.view} {self.condition.where}"
+
+
+def _answer(db: Connection, question: _Question, columns: tuple[Column, ...]) -> Answer:
+    if question.page.limit is None:
+        return Answer(columns, stream(db, question.query, question.condition.values))
+    rows = db.execute(question.query, question.condition.values).fetchall()
+    total = question.page.offset + len(rows)
+    if len(rows) == question.page.limit or (question.page.offset and not rows):
+        (total,) = db.execute(question.count, question.condition.values).fetchone() or (0,)
+    return Answer(columns, rows, total)
+
+
+def stream(
+    db: Connection, query: str, values: Sequence[Any] | Mapping[str, Any]
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query, fetched a few thousand at a time."""
+    cursor = db.execute(query, values)
+    while rows := cursor.fetchmany(FETCH_ROWS):
+        yield from rows
+
+
+def _select(columns: Sequence[Column]) -> str:
+    return ", ".join(_expression(column) for column in columns)
+
+
+def _expression(column: Column) -> str:
+    if column.kind is Kind.INSTANT:
+        return f"epoch_us({column.name})"
+    if column.name == "tags":
+        return "to_json(tags)::VARCHAR"
+    if column.name == "level":
+        return "level::VARCHAR"
+    if column.name in _COUNTED:
+        return f"coalesce({column.name}, 0)"
+    return column.name
+
+
+def _order(sort: str | None, columns: Sequence[Column], default: str, tie: str) -> str:
+    if sort is None:
+        return default
+    name, _, direction = sort.partition(":")
+    names = [column.name for column in columns]
+    if name not in names or direction not in ("", "asc", "desc"):
+        raise InvalidInput(f"sort: {sort!r} is not one of {', '.join(names)}, with :desc or not")
+    turn = "DESC" if direction == "desc" else "ASC"
+    return f"{name} {turn} NULLS LAST, {tie} {turn}"
+
+
+def _limit(page: Pagination) -> str:
+    return "" if page.limit is None else f"LIMIT {page.limit} OFFSET {page.offset}"

@@ -1,0 +1,168 @@
+"""The commands and where each lives; a command is imported when it is run, not before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from mplp_trace_cli.cli.output import StdoutClosed, answer
+from mplp_trace_cli.cli.settings import set_option
+
+PROGRAM = "mplp-trace"
+_ROOM = "mplp_trace_cli.cli"
+
+RECORDING, ASKING, MOVING, KEEPING = "Recording", "Asking", "Moving data", "Keeping"
+COMMANDS = {
+    "init": ("keeping", KEEPING),
+    "create": ("create", RECORDING),
+    "record": ("record", RECORDING),
+    "complete": ("ending", RECORDING),
+    "fail": ("ending", RECORDING),
+    "cancel": ("ending", RECORDING),
+    "import": ("importing", MOVING),
+    "rejects": ("rejects", MOVING),
+    "show": ("show", ASKING),
+    "query": ("query", ASKING),
+    "events": ("query", ASKING),
+    "sql": ("sql", ASKING),
+    "schema": ("sql", ASKING),
+    "export": ("exporting", MOVING),
+    "info": ("keeping", KEEPING),
+    "flush": ("keeping", KEEPING),
+    "doctor": ("keeping", KEEPING),
+}
+"""Each command, the module of this room that has it, and its group on the help page."""
+
+
+class LazyCommands(dict[str, Any]):
+    """Commands by name, each made from its module when it is first looked at."""
+
+    def __missing__(self, name: str) -> Any:
+        self[name] = _command(name)
+        return self[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name in COMMANDS else default
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def keys(self) -> Any:
+        return COMMANDS.keys()
+
+    def items(self) -> Any:
+        return [(name, self[name]) for name in COMMANDS]
+
+
+class LazyGroup(TyperGroup):
+    """The root command."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**{**attributes, "commands": None})
+        self.commands = LazyCommands()
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command; a closed pipe is told apart from every other fault of a file."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise StdoutClosed from None
+
+
+def _command(name: str) -> Any:
+    module, panel = COMMANDS[name]
+    found = getattr(import_module(f"{_ROOM}.{module}"), f"{name}_command")
+    if isinstance(found, typer.Typer):
+        command = typer.main.get_command(found)
+    else:
+        single = typer.Typer(add_completion=False)
+        epilog = getattr(found, "example", None)
+        single.command(name, epilog=f"Example: {epilog}" if epilog else None)(found)
+        command = typer.main.get_command(single)
+    command.name = name
+    command.rich_help_panel = panel  # type: ignore[attr-defined]
+    _add_global_options(command)
+    return command
+
+
+def _add_global_options(command: Any) -> None:
+    """Global options are understood after the command too."""
+    inner = list(getattr(command, "commands", {}).values())
+    for one in [command, *inner]:
+        taken = {option for param in one.params for option in param.opts}
+        one.params.extend(param for param in _global_params() if not taken.intersection(param.opts))
+
+
+def _global_params() -> list[Any]:
+    holder = typer.Typer(add_completion=False)
+    holder.command()(_global_options)
+    params = typer.main.get_command(holder).params
+    for param in params:
+        param.expose_value = False
+        param.callback = _note_option
+    return list(params)
+
+
+def _note_option(_ctx: Any, param: Any, value: Any) -> Any:
+    set_option(param.name, value)
+    return value
+
+
+def _global_options(
+    db: Annotated[
+        str | None,
+        typer.Option(
+            "--db", metavar="PATH", help="The store; $MPLP_TRACE_DB.", rich_help_panel="Global options"
+        ),
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="The config file; $MPLP_TRACE_CONFIG.",
+            rich_help_panel="Global options",
+        ),
+    ] = None,
+    color: Annotated[
+        str | None,
+        typer.Option(
+            "--color", metavar="auto|always|never", help="When to colour.", rich_help_panel="Global options"
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", help="Only errors on stderr.", rich_help_panel="Global options"),
+    ] = False,
+) -> None:
+    """Holds the options that every command has."""
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from mplp_trace_cli import __version__
+
+        answer(f"{PROGRAM} {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Record what workflows and agents do into one local store, and ask it with SQL."""
+
+
+def app() -> Any:
+    """The root command, with no other one loaded yet."""
+    root = typer.Typer(cls=LazyGroup, no_args_is_help=True)
+    root.callback()(_root)
+    command = typer.main.get_command(root)
+    command.params.extend(_global_params())
+    return command

@@ -1,0 +1,245 @@
+"""Answers in every format: table, json, jsonl, csv, markdown. Rich is loaded for tables alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from mplp_trace_cli.analysis.answers import Answer, Column, Kind
+from mplp_trace_cli.cli import output
+from mplp_trace_cli.cli.words import humane_duration
+from mplp_trace_cli.domain.enums import unknown_word
+from mplp_trace_cli.domain.errors import InvalidInput
+from mplp_trace_cli.domain.times import format_instant
+
+FORMATS = ("table", "json", "jsonl", "csv", "markdown")
+FORMAT_VARIABLE = "MPLP_TRACE_FORMAT"
+PAGE_ROWS = 50
+_PIPED_WIDTH = 100_000
+_CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
+"""Characters that JSON lets stand and a terminal may obey."""
+
+
+def chosen_format(given: str | None, as_json: bool) -> str:
+    """The format of an asking command; raises InvalidInput."""
+    name = "json" if as_json else given or os.environ.get(FORMAT_VARIABLE) or "table"
+    if name not in FORMATS:
+        raise InvalidInput(f"format: {unknown_word(FORMATS, name)}")
+    return name
+
+
+def default_limit(name: str) -> int | None:
+    """How many rows are shown when nobody says: a page for people, all for programs."""
+    return PAGE_ROWS if name in ("table", "markdown") else None
+
+
+def write(answer: Answer, name: str, *, shown: Answer | None = None) -> None:
+    """Writes an answer to stdout; `shown` is what a table or markdown has instead."""
+    writers: dict[str, Callable[[Answer], None]] = {
+        "table": _table,
+        "json": _json,
+        "jsonl": _jsonl,
+        "csv": _csv,
+        "markdown": _markdown,
+    }
+    for_people = name in ("table", "markdown")
+    writers[name](shown if for_people and shown is not None else answer)
+
+
+def write_object(value: dict[str, Any]) -> None:
+    """One JSON object to stdout."""
+    output.answer(safe_json(json.dumps(value, ensure_ascii=False)))
+
+
+def safe_json(text: str) -> str:
+    """The same JSON with the control characters that are left in it escaped."""
+    return text if text.isprintable() else text.translate(_CONTROLS)
+
+
+# -- for programs ----------------------------------------------------------------------------------
+
+
+def _json(answer: Answer) -> None:
+    mark = "["
+    for row in answer.rows:
+        output.answer(mark + json_row(answer.columns, row))
+        mark = ","
+    output.answer("]" if mark == "," else "[]")
+
+
+def _jsonl(answer: Answer) -> None:
+    for row in answer.rows:
+        output.answer(json_row(answer.columns, row))
+
+
+def json_row(columns: Iterable[Column], row: Iterable[Any]) -> str:
+    """A row as a JSON object; JSON values keep their own text."""
+    cells = (f"{json.dumps(c.name)}:{_json_cell(c.kind, v)}" for c, v in zip(columns, row, strict=True))
+    return safe_json("{" + ",".join(cells) + "}")
+
+
+def _json_cell(kind: Kind, value: Any) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "null"
+    if kind is Kind.INSTANT:
+        return f'"{format_instant(value)}"'
+    return str(value) if kind is Kind.JSON else json.dumps(value, ensure_ascii=False)
+
+
+def _csv(answer: Answer) -> None:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    terminal = sys.stdout.isatty()
+    names = iter([tuple(answer.names)])
+    rows = ([_text_cell(c.kind, v) for c, v in zip(answer.columns, row, strict=True)] for row in answer.rows)
+    for row in itertools.chain(names, rows):
+        writer.writerow([output.visible(cell) for cell in row] if terminal else row)
+        output.answer(buffer.getvalue().removesuffix("\n"))
+        buffer.seek(0)
+        buffer.truncate()
+
+
+def _text_cell(kind: Kind, value: Any) -> str:
+    if value is None:
+        return ""
+    if kind is Kind.INSTANT:
+        return format_instant(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+# -- for people ------------------------------------------------------------------------------------
+
+
+def _markdown(answer: Answer) -> None:
+    output.answer("| " + " | ".join(_markdown_cell(name) for name in answer.names) + " |")
+    rules = ("---:" if c.kind in (Kind.NUMBER, Kind.DURATION) else "---" for c in answer.columns)
+    output.answer("| " + " | ".join(rules) + " |")
+    for row in answer.rows:
+        cells = (people_text(c, v) for c, v in zip(answer.columns, row, strict=True))
+        output.answer("| " + " | ".join(map(_markdown_cell, cells)) + " |")
+
+
+def _markdown_cell(text: str) -> str:
+    escaped = output.visible(text).replace("\\", "\\\\").replace("|", "\\|")
+    return escaped.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_").replace("`", "\\`")
+
+
+def people_text(column: Column, value: Any) -> str:
+    """A cell as people read it."""
+    if value is None:
+        return ""
+    if column.kind is Kind.INSTANT:
+        return humane_instant(value)
+    if column.kind is Kind.DURATION:
+        return humane_duration(value)
+    if column.kind is Kind.NUMBER:
+        return (
+            f"{value:,}"
+            if isinstance(value, int)
+            else f"{value:,.6g}"
+            if abs(value) < 1e6
+            else f"{value:,.0f}"
+        )
+    return _text_cell(column.kind, value)
+
+
+def humane_instant(instant: int) -> str:
+    """`2026-03-02 09:15:00`, in UTC."""
+    return format_instant(instant)[:19].replace("T", " ")
+
+
+def console() -> Any:
+    """A Rich console on stdout: as wide as the terminal, or without bounds when piped."""
+    from rich.console import Console
+
+    terminal = sys.stdout.isatty()
+    colored = output.paints(sys.stdout)
+    return Console(
+        file=sys.stdout,
+        width=None if terminal else _PIPED_WIDTH,
+        force_terminal=colored or terminal,
+        no_color=not colored,
+        color_system="auto" if terminal else "standard" if colored else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+
+
+def styled(column: str, text: str) -> Any:
+    """A cell of a table: plain text, whatever is in it, coloured by what its word means."""
+    from rich.text import Text
+
+    style = _STYLES.get(text, "") if column in ("status", "level") else _COLUMN_STYLES.get(column, "")
+    return Text(output.visible(text), style=style, overflow="fold")
+
+
+_STYLES = {
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "expired": "magenta",
+    "active": "cyan",
+    "debug": "dim",
+    "warn": "yellow",
+    "error": "red",
+    "critical": "bold red",
+}
+_COLUMN_STYLES = {"trace": "cyan", "trace_id": "cyan", "event_id": "cyan", "errors": "red"}
+
+
+def _table(answer: Answer) -> None:
+    rows = list(answer.rows)
+    if not rows:
+        return
+    print_table(answer.columns, rows)
+
+
+def print_table(columns: Iterable[Column], rows: Iterable[Iterable[Any]]) -> None:
+    """A table without vertical lines; long cells fold."""
+    from rich import box
+    from rich.table import Table
+
+    columns = list(columns)
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold"
+    )
+    for column in columns:
+        right = column.kind in (Kind.NUMBER, Kind.DURATION)
+        narrow = column.kind in (Kind.NUMBER, Kind.DURATION, Kind.INSTANT) or column.name in (
+            "status",
+            "level",
+        )
+        table.add_column(
+            output.visible(column.name), justify="right" if right else "left", overflow="fold", no_wrap=narrow
+        )
+    for row in rows:
+        cells = zip(columns, row, strict=True)
+        table.add_row(*(styled(column.name, people_text(column, value)) for column, value in cells))
+    show(table)
+
+
+def show(renderable: Any) -> None:
+    """Prints something of Rich's, without trailing spaces when nobody watches a terminal."""
+    target = console()
+    if sys.stdout.isatty():
+        target.print(renderable)
+        return
+    with target.capture() as captured:
+        target.print(renderable)
+    for line in _lines(captured.get()):
+        output.answer(line)
+
+
+def _lines(text: str) -> Iterator[str]:
+    return (line.rstrip() for line in text.rstrip("\n").split("\n"))

@@ -1,0 +1,107 @@
+"""`init`, `info`, `flush`, `doctor`: a store and its state."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from mplp_trace_cli.analysis.answers import Answer, Column
+from mplp_trace_cli.cli import formats, output
+from mplp_trace_cli.cli.query import Format, Json
+from mplp_trace_cli.cli.settings import USER_UMASK, current, open_service
+from mplp_trace_cli.cli.words import counted, humane_bytes
+from mplp_trace_cli.config import DB_VARIABLE, PROJECT_FILE, STORE_FILE, project_file_text
+from mplp_trace_cli.domain.errors import AlreadyExists, StorageFailed
+
+
+def init_command(
+    folder: Annotated[str, typer.Argument(help="Where; here.", show_default=False)] = ".",
+    force: Annotated[bool, typer.Option("--force", help="Replace a settings file.")] = False,
+) -> None:
+    """Give a folder a store of its own: writes .mplp-trace.toml and makes the store."""
+    path = os.path.join(os.path.abspath(folder), PROJECT_FILE)
+    if os.path.exists(path) and not force:
+        raise AlreadyExists(f"{path} is there already", hint="mplp-trace init --force")
+    store = current().db or os.environ.get(DB_VARIABLE) or os.path.join(".mplp-trace", STORE_FILE)
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(project_file_text(store))
+        os.chmod(path, 0o666 & ~USER_UMASK)
+    except OSError as error:
+        raise StorageFailed(f"{path}: {error.strerror}") from error
+    with open_service_in(os.path.dirname(path)) as service:
+        service.flush().unwrap()
+        output.note(f"the store is {service.paths.store}")
+        _warn_of_network(service.paths.folder)
+    output.answer(path)
+
+
+def open_service_in(folder: str) -> Any:
+    """The service that a command in that folder would use."""
+    os.chdir(folder)
+    return open_service()
+
+
+def _warn_of_network(folder: str) -> None:
+    from mplp_trace_cli.storage.health import file_system, is_network
+
+    if is_network(file_system(folder)):
+        output.warning(f"{folder} is on a network file system, where locks may fail")
+
+
+def info_command(format_: Format = None, json_: Json = False) -> None:
+    """Tell where the store is, how big, how much is in it, how much waits in the inbox."""
+    chosen = formats.chosen_format(format_, json_)
+    with open_service() as service:
+        info = service.info().unwrap()
+    if chosen == "json":
+        formats.write_object(asdict(info))
+        return
+    texts = {
+        "store": info.store,
+        "size": humane_bytes(info.store_bytes),
+        "traces": f"{info.traces:,} ({info.active:,} active)",
+        "events": f"{info.events:,}",
+        "metrics": counted(info.metrics, "sample"),
+        "rejects": f"{info.rejects:,}",
+        "inbox": f"{counted(info.waiting, 'entry', 'entries')} waiting, {humane_bytes(info.inbox_bytes)}",
+    }
+    if chosen == "table":
+        for name, text in texts.items():
+            output.answer(f"{name:<9}{output.visible(text)}")
+    else:
+        formats.write(Answer((Column("name"), Column("value")), list(asdict(info).items())), chosen)
+
+
+def flush_command() -> None:
+    """Fold everything that waits in the inbox into the store."""
+    with open_service() as service:
+        output.note(f"folded {counted(service.flush().unwrap(), 'entry', 'entries')}")
+
+
+def doctor_command(format_: Format = None, json_: Json = False) -> int:
+    """Check the store and its inbox, and say what to do about each fault."""
+    chosen = formats.chosen_format(format_, json_)
+    with open_service() as service:
+        findings = service.doctor().unwrap()
+    if chosen == "table":
+        marks = {"ok": "ok", "warning": "!!", "fault": "NO"}
+        for finding in findings:
+            output.answer(f"{marks[finding.state]:<3}{finding.check:<12}{output.visible(finding.detail)}")
+            if finding.hint and finding.state != "ok":
+                output.answer(f"   {'':<12}hint: {output.visible(finding.hint)}")
+    else:
+        names = ("check", "state", "detail", "hint")
+        rows = [tuple(asdict(finding)[name] for name in names) for finding in findings]
+        formats.write(Answer(tuple(map(Column, names)), rows), chosen)
+    return 1 if any(finding.state == "fault" for finding in findings) else 0
+
+
+init_command.example = "mplp-trace init"  # type: ignore[attr-defined]
+info_command.example = "mplp-trace info"  # type: ignore[attr-defined]
+flush_command.example = "mplp-trace flush"  # type: ignore[attr-defined]
+doctor_command.example = "mplp-trace doctor"  # type: ignore[attr-defined]

@@ -1,0 +1,78 @@
+"""The entry point: runs a command and turns how it ends into one line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from mplp_trace_cli.cli import output
+from mplp_trace_cli.cli.app import PROGRAM, app
+from mplp_trace_cli.cli.settings import USER_UMASK, is_best_effort
+from mplp_trace_cli.domain.errors import TraceError
+
+OK, NEGATIVE, FAILED, INTERRUPTED, CLOSED_STDOUT = 0, 1, 2, 130, 141
+
+
+def main() -> NoReturn:
+    """Runs the command of `sys.argv` and exits."""
+    os.umask(0o077)  # what this tool keeps is its owner's alone; exports get USER_UMASK
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    code = _guarded(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = CLOSED_STDOUT
+    except OSError as error:
+        output.error(f"standard output cannot be written: {error.strerror}")
+        code = FAILED
+    output.leave(code)
+
+
+def _guarded(arguments: list[str]) -> int:
+    try:
+        result = app()(arguments, prog_name=PROGRAM, standalone_mode=False)
+    except TraceError as error:
+        return _told(error.message, error.hint, NEGATIVE if error.negative else FAILED, arguments)
+    except TyperException as error:
+        return _usage(error, arguments)
+    except (output.StdoutClosed, KeyboardInterrupt, typer.Abort) as stopped:
+        return CLOSED_STDOUT if isinstance(stopped, output.StdoutClosed) else INTERRUPTED
+    except (OSError, MemoryError) as error:
+        return _told(_sentence(error), None, FAILED, arguments)
+    return result if isinstance(result, int) else OK
+
+
+def _sentence(error: OSError | MemoryError) -> str:
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    name = f"{error.filename}: " if error.filename else ""
+    return f"{name}{error.strerror or error}"
+
+
+def _usage(error: TyperException, arguments: list[str]) -> int:
+    if not arguments:
+        output.answer(error.format_message())
+        return OK
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else PROGRAM
+    return _told(error.format_message().rstrip("."), f"{command} --help", FAILED, arguments)
+
+
+def _told(message: str, hint: str | None, code: int, arguments: list[str]) -> int:
+    if is_best_effort(arguments):
+        output.warning(message)
+        return OK
+    output.error(message, hint)
+    return code
+
+
+def _on_sigterm(*_: object) -> NoReturn:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+__all__ = ["USER_UMASK", "main"]

@@ -1,0 +1,87 @@
+"""The two voices: stdout carries the answer only, stderr everything said about it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import NoReturn
+
+from mplp_trace_cli.cli.settings import current
+
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+class StdoutClosed(Exception):
+    """Whoever read standard output has stopped."""
+
+
+def visible(text: str) -> str:
+    """The text with every control character, direction mark and surrogate written out, as `\\x1b`."""
+    return _UNSAFE.sub(_written_out, text) if not text.isprintable() else text
+
+
+def _written_out(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    short = {10: "\\n", 13: "\\r", 9: "\\t"}.get(code)
+    return short or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def answer(text: str) -> None:
+    """One line of the answer."""
+    try:
+        sys.stdout.write(f"{text}\n")
+    except BrokenPipeError:
+        raise StdoutClosed from None
+    except UnicodeEncodeError:
+        sys.stdout.write(f"{text.encode('ascii', 'backslashreplace').decode()}\n")
+
+
+def note(text: str) -> None:
+    """Something said about the answer; `--quiet` leaves it away."""
+    if not current().quiet:
+        _say(visible(text))
+
+
+def warning(text: str) -> None:
+    """Something that went wrong and did not stop the command."""
+    _say(f"{_painted('warning:', '33')} {visible(text)}")
+
+
+def error(text: str, hint: str | None = None) -> None:
+    """What could not be done, and a remedy."""
+    _say(f"{_painted('error:', '31')} {visible(text)}")
+    if hint:
+        _say(f"{_painted('hint:', '36')} {visible(hint)}")
+
+
+def _say(line: str) -> None:
+    try:
+        encoding = sys.stderr.encoding or "utf-8"
+        sys.stderr.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):
+        return  # nobody hears; the exit code still tells
+
+
+def _painted(text: str, code: str) -> str:
+    return f"\x1b[1;{code}m{text}\x1b[0m" if paints(sys.stderr) else text
+
+
+def paints(stream: object) -> bool:
+    """True when colours are wanted on that stream."""
+    color = current().color
+    if color != "auto":
+        return color == "always"
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(getattr(stream, "isatty", lambda: False)())
+
+
+def leave(code: int) -> NoReturn:
+    """Ends the process; a closed standard output is no reason for a message."""
+    if code == 141:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(code)

@@ -1,0 +1,61 @@
+"""What holds for every command: the store, the config, colours and noise."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mplp_trace_cli.service import TraceManagementService
+
+USER_UMASK = os.umask(0o077)
+os.umask(USER_UMASK)
+
+RECORDING = frozenset(("create", "record", "complete", "fail", "cancel"))
+"""The commands that `--best-effort` keeps from stopping a script."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The global options."""
+
+    db: str | None = None
+    config: str | None = None
+    color: str = "auto"
+    quiet: bool = False
+
+
+_settings = [Settings()]
+
+
+def current() -> Settings:
+    """The global options of this run."""
+    return _settings[0]
+
+
+def set_option(name: str, value: Any) -> None:
+    """Notes a global option, wherever on the command line it stood."""
+    if value not in (None, False):
+        _settings[0] = replace(_settings[0], **{name: value})
+
+
+def is_best_effort(arguments: list[str]) -> bool:
+    """True when a failure of this command line is to be a warning."""
+    asked = "--best-effort" in arguments or os.environ.get("MPLP_TRACE_BEST_EFFORT") in ("1", "true", "yes")
+    return asked and any(word in RECORDING for word in arguments)
+
+
+@contextmanager
+def open_service() -> Iterator[TraceManagementService]:
+    """The service over the store that the options, the environment and the config files name."""
+    from mplp_trace_cli.module import open_service as open_at
+
+    settings = current()
+    service = open_at(settings.db, settings.config)
+    try:
+        yield service
+    finally:
+        service.close()

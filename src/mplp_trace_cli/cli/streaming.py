@@ -1,0 +1,60 @@
+"""`record -`: JSON lines from standard input, recorded as they arrive."""
+
+from __future__ import annotations
+
+import gc
+import os
+from dataclasses import dataclass
+
+from mplp_trace_cli.cli import output, values
+from mplp_trace_cli.cli.settings import open_service
+from mplp_trace_cli.domain.enums import Level, parse_word
+
+STDIN = 0
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """What `record -` was told."""
+
+    trace: str | None
+    level: str | None
+    source: str | None
+    create_missing: bool
+    strict: bool
+
+
+def record_stream(options: StreamOptions) -> int:
+    """Records until standard input closes; 1 when some lines were rejected."""
+    from mplp_trace_cli.service import StreamRequest
+
+    gc.disable()  # plain rows without cycles: collecting them costs a third of the time
+    with open_service() as service:
+        trace = (
+            service.resolve_open(options.trace) if options.trace else os.environ.get(values.TRACE_VARIABLE)
+        )
+        level = parse_word(Level, options.level, "level").value if options.level else None
+        defaults = {"trace_id": trace, "level": level, "source": options.source}
+        given = {name: value for name, value in defaults.items() if value is not None}
+        request = StreamRequest(
+            "stdin",
+            given,
+            options.create_missing,
+            options.strict,
+            os.environ.get(values.CONTEXT_VARIABLE),
+        )
+        counts = service.record_stream(STDIN, request).unwrap()
+    output.note(counts_text(vars(counts)))
+    return 1 if counts.rejected else 0
+
+
+def counts_text(counts: dict[str, int]) -> str:
+    """`3 events, 1 trace, 1 rejected`: what is not zero, or that it was nothing."""
+    one = {"events": "event", "traces": "trace", "metrics": "metric"}
+    parts = []
+    for name in ("events", "traces", "metrics", "ended", "repeated", "rejected"):
+        count = counts.get(name, 0)
+        if count:
+            parts.append(f"{count:,} {one.get(name, name) if count == 1 else name}")
+    text = ", ".join(parts) or "nothing recorded"
+    return f"{text} (mplp-trace rejects list)" if counts.get("rejected") else text

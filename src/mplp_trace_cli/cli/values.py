@@ -1,0 +1,117 @@
+"""Values as they are typed: `K=V`, `@FILE`, times, durations, and what the shell may complete."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from enum import StrEnum
+
+from mplp_trace_cli.domain.checks import has_surrogate
+from mplp_trace_cli.domain.enums import Level, TraceStatus, TraceType
+from mplp_trace_cli.domain.errors import InvalidInput
+from mplp_trace_cli.domain.json_text import add_members, check_object, value_text
+from mplp_trace_cli.domain.times import parse_duration, parse_moment
+
+TRACE_VARIABLE = "MPLP_TRACE_ID"
+CONTEXT_VARIABLE = "MPLP_CONTEXT_ID"
+
+
+def split_pair(text: str, option: str) -> tuple[str, str]:
+    """The key and the value of `K=V`; raises InvalidInput."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise InvalidInput(f"{option}: {text[:60]!r} is not KEY=VALUE")
+    return key, value
+
+
+def json_object(text: str | None, pairs: Iterable[str], option: tuple[str, str]) -> str | None:
+    """The text of the object that a JSON option and its `K=V` companion say together, None for nothing."""
+    name, pair_name = option
+    base = None if text is None else check_object(from_file(text, name), name)
+    members = []
+    for pair in pairs:
+        key, value = split_pair(pair, pair_name)
+        if has_surrogate(pair):
+            raise InvalidInput(f"{pair_name}: {key[:60]!r} is not UTF-8")
+        members.append((key, value_text(value)))
+    if base is None and not members:
+        return None
+    return add_members(base or "{}", members, pair_name)
+
+
+def from_file(text: str, option: str) -> str:
+    """The text itself, or what the file of `@FILE` (`@-`: standard input) holds; raises InvalidInput."""
+    if not text.startswith("@"):
+        return text
+    try:
+        if text == "@-":
+            content = sys.stdin.buffer.read()
+        else:
+            with open(os.path.expanduser(text[1:]), "rb") as file:
+                content = file.read()
+        return content.decode("utf-8-sig")
+    except OSError as error:
+        raise InvalidInput(f"{option}: {text[1:]}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{option}: {text[1:]} is not UTF-8") from None
+
+
+def moment(text: str | None, now: int, option: str) -> int | None:
+    """The instant of an option, None where it is not given."""
+    return None if text is None else parse_moment(text, now, option)
+
+
+def duration(text: str | None, option: str) -> float | None:
+    """The milliseconds of an option, None where it is not given."""
+    return None if text is None else parse_duration(text, option)
+
+
+def number(text: str | None, option: str) -> float | None:
+    """The number of an option, None where it is not given; raises InvalidInput."""
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise InvalidInput(f"{option}: {text[:60]!r} is not a number") from None
+
+
+def trace_given(text: str | None) -> str:
+    """The trace of an option, else of the environment; raises InvalidInput where neither is."""
+    found = text or os.environ.get(TRACE_VARIABLE)
+    if not found:
+        raise InvalidInput(
+            "no trace is named", hint=f"--trace ID, --trace @last, or export {TRACE_VARIABLE}=ID"
+        )
+    return found
+
+
+def words(kind: type[StrEnum]) -> str:
+    """The words of an enum, as shown in help."""
+    return "|".join(member.value for member in kind)
+
+
+def _completer(kind: type[StrEnum]):  # type: ignore[no-untyped-def]
+    def complete(incomplete: str) -> list[str]:
+        return [member.value for member in kind if member.value.startswith(incomplete)]
+
+    return complete
+
+
+complete_level = _completer(Level)
+complete_status = _completer(TraceStatus)
+complete_type = _completer(TraceType)
+
+
+def complete_trace(incomplete: str) -> list[tuple[str, str]]:
+    """The newest traces whose id begins so, with their names: asked of the inbox alone."""
+    from mplp_trace_cli.cli.settings import open_service
+    from mplp_trace_cli.domain.errors import TraceError
+
+    try:
+        with open_service() as service:
+            recent = service.recent_traces(incomplete)
+    except TraceError:
+        return []
+    return [("@last", "the newest trace")] * "@last".startswith(incomplete or "@") + recent

@@ -1,0 +1,289 @@
+"""Bulk load: decoded lines straight into the tables of the store, set by set.
+
+Traces may come after their events, so events of a trace that is not known yet are held back to the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mplp_trace_cli.domain.errors import TraceError
+from mplp_trace_cli.domain.ids import new_id
+from mplp_trace_cli.domain.metric import MetricRow
+from mplp_trace_cli.domain.trace import (
+    KnownTrace,
+    TraceEndRow,
+    TraceRow,
+    TraceStatement,
+    new_trace_row,
+)
+from mplp_trace_cli.interchange.decoding import SCHEMA, Decoded
+from mplp_trace_cli.interchange.sources import Chunk
+from mplp_trace_cli.storage.groups import (
+    MAX_REJECT_BYTES,
+    Counts,
+    Line,
+    StrictRefused,
+    check_agrees,
+    check_repeat,
+    missing_trace,
+)
+from mplp_trace_cli.storage.known import find_known
+from mplp_trace_cli.storage.sql import statement
+from mplp_trace_cli.storage.store import TABLES, Connection, define_views
+
+BATCH_ROWS = 122_880
+"""DuckDB's row group: what it compresses at once."""
+SLICE_ROWS = 2_000_000
+
+
+@dataclass(frozen=True)
+class BulkPlan:
+    """How lines are loaded: `first_seq` is what a line's number is added to for its seq."""
+
+    source: str
+    first_seq: int
+    now: int
+    create_missing: bool = False
+    strict: bool = False
+    keep_rejects: bool = True
+    """False: what is rejected is left in `BulkLoad.rejected` for the caller."""
+
+
+class BulkLoad:
+    """Loads decoded chunks inside the transaction that is open; the caller commits."""
+
+    def __init__(self, db: Connection, plan: BulkPlan) -> None:
+        self.db = db
+        self.plan = plan
+        self.first_seq = plan.first_seq
+        self.now = plan.now
+        self.counts = Counts()
+        self.ended: list[str] = []
+        self.active: dict[str, TraceRow] = {}
+        self._known: set[str] = set()
+        self._held: list[tuple[Chunk, pa.Table]] = []
+        self._pending: list[pa.RecordBatch] = []
+        self._pending_rows = 0
+        self._starts: list[tuple[Any, ...]] = []
+        self._ends: list[tuple[Any, ...]] = []
+        self.rejected: list[tuple[Line, str]] = []
+        define_views(db, {table: f"store.{table}" for table in TABLES}, f"make_timestamptz({self.now})")
+
+    def run(self, pieces: Iterable[Decoded]) -> None:
+        """Takes every chunk, then settles what had to wait for the end."""
+        for piece in pieces:
+            self._take(piece)
+        self._flush()
+        self._settle_held()
+        self._flush()
+        if self.counts.events:
+            self._drop_repeated()
+
+    # -- one chunk ---------------------------------------------------------------------------------
+
+    def _take(self, piece: Decoded) -> None:
+        metrics: list[tuple[int, MetricRow]] = []
+        said = [line for line in piece.others if isinstance(line.record, TraceStatement)]
+        known = self._find(line.record.trace_id for line in said)  # type: ignore[union-attr]
+        for line in piece.others:
+            if isinstance(line.record, TraceStatement):
+                self._trace(line, line.record, known)
+            elif isinstance(line.record, MetricRow):
+                metrics.append((line.number, line.record))
+            else:
+                self._reject(line, line.reason)
+        self._insert_metrics(metrics)
+        self._events(piece)
+        if self._pending_rows >= BATCH_ROWS:
+            self._flush()
+
+    def _find(self, ids: Iterator[str | None]) -> dict[str, KnownTrace]:
+        wanted = [trace_id for trace_id in dict.fromkeys(ids) if trace_id]
+        if not wanted:
+            return {}
+        self._flush_traces()
+        return find_known(self.db, wanted)
+
+    def _trace(self, line: Line, said: TraceStatement, known: dict[str, KnownTrace]) -> None:
+        trace_id = said.trace_id or new_id()
+        said = said._replace(trace_id=trace_id)
+        try:
+            kept = known.get(trace_id)
+            if kept is None:
+                known[trace_id] = self._start(said, line.number)
+            elif kept.end is None:
+                known[trace_id] = self._continue(said, kept, line.number)
+            else:
+                check_repeat(said, kept)
+                self.counts.repeated += 1
+        except TraceError as error:
+            self._reject(line, error.message)
+
+    def _start(self, said: TraceStatement, number: int) -> KnownTrace:
+        row = new_trace_row(said, said.trace_id or "", self.now)
+        end = said.end(row.started_at, self.now)
+        self._starts.append((self.first_seq + number, *row))
+        self._known.add(row.trace_id)
+        self.active[row.trace_id] = row
+        self.counts.traces += 1
+        if end is not None:
+            self._end(end, number)
+        return KnownTrace(row, end)
+
+    def _continue(self, said: TraceStatement, kept: KnownTrace, number: int) -> KnownTrace:
+        check_agrees(said, kept.row)
+        end = said.end(kept.row.started_at, self.now)
+        if end is None:
+            self.counts.repeated += 1
+            return kept
+        self._end(end, number)
+        self.counts.ended += 1
+        return KnownTrace(kept.row, end)
+
+    def _end(self, end: TraceEndRow, number: int) -> None:
+        self._ends.append((self.first_seq + number, *end))
+        if self.active.pop(end.trace_id, None) is None:
+            self.ended.append(end.trace_id)
+
+    def _events(self, piece: Decoded) -> None:
+        events = piece.events
+        if events.num_rows == 0:
+            return
+        ids = events.column("trace_id").unique().to_pylist()
+        unknown = [trace_id for trace_id in ids if trace_id not in self._known]
+        if unknown:
+            found = self._find(iter(unknown))
+            self._known.update(found)
+            unknown = [trace_id for trace_id in unknown if trace_id not in found]
+        if unknown:
+            events = self._hold(piece, unknown)
+        self._pending.append(events)
+        self._pending_rows += events.num_rows
+
+    def _hold(self, piece: Decoded, unknown: list[str]) -> pa.RecordBatch:
+        held = pc.is_in(piece.events.column("trace_id"), value_set=pa.array(unknown))
+        self._held.append((piece.chunk, pa.Table.from_batches([piece.events.filter(held)])))
+        return piece.events.filter(pc.invert(held))
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def _settle_held(self) -> None:
+        """Events whose trace came later go in now; the others get a trace made, or are rejected."""
+        for chunk, events in self._held:
+            for batch in events.to_batches():
+                self._settle(chunk, batch)
+        self._held.clear()
+
+    def _settle(self, chunk: Chunk, events: pa.RecordBatch) -> None:
+        ids = events.column("trace_id").unique().to_pylist()
+        unknown = [trace_id for trace_id in ids if trace_id not in self._known]
+        if self.plan.create_missing:
+            first = events.column("number")[0].as_py()
+            for trace_id in unknown:
+                said = missing_trace(trace_id, None)
+                earliest = pc.min(events.filter(pc.equal(events.column("trace_id"), trace_id))["timestamp"])
+                self._start(said._replace(started_at=earliest.as_py()), first)
+            unknown = []
+        if unknown:
+            held = pc.is_in(events.column("trace_id"), value_set=pa.array(unknown))
+            self._reject_events(chunk, events.filter(held))
+            events = events.filter(pc.invert(held))
+        self._pending.append(events)
+        self._pending_rows += events.num_rows
+
+    def _reject_events(self, chunk: Chunk, events: pa.RecordBatch) -> None:
+        raws = chunk.data.split(b"\n")
+        offsets = [chunk.offset]
+        for raw in raws:
+            offsets.append(offsets[-1] + len(raw) + 1)
+        pairs = zip(events.column("number").to_pylist(), events.column("trace_id").to_pylist(), strict=True)
+        for number, trace_id in pairs:
+            at = number - chunk.number
+            self._reject(Line(number, offsets[at], raws[at], None), f"there is no trace {trace_id}")
+
+    def _reject(self, line: Line, reason: str) -> None:
+        if self.plan.strict:
+            raise StrictRefused(
+                f"{self.plan.source} line {line.number}: {reason}; nothing of it was recorded",
+                hint="leave --strict away to keep the good lines",
+            )
+        self.rejected.append((line, reason))
+        self.counts.rejected += 1
+
+    def _drop_repeated(self) -> None:
+        (total,) = self.db.execute("SELECT count(*) FROM store.event_log").fetchone() or (0,)
+        slices = total // SLICE_ROWS + 1
+        for at in range(slices):
+            query = statement("repeated_events")
+            self.db.execute(query.format(slices=slices, slice=at, first_seq=self.first_seq))
+            (repeated,) = self.db.execute("SELECT count(*) FROM repeated").fetchone() or (0,)
+            if repeated:
+                self.db.execute("DELETE FROM store.event_log WHERE seq IN (SELECT seq FROM repeated)")
+                self.counts.events -= repeated
+                self.counts.repeated += repeated
+
+    # -- into the tables ---------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        self._flush_traces()
+        if self.plan.keep_rejects:
+            self._insert("rejected_lines", [self._reject_row(line, reason) for line, reason in self.rejected])
+            self.rejected.clear()
+        if self._pending_rows:
+            batch = pa.Table.from_batches(self._pending, SCHEMA)
+            self.db.register("batch", batch)
+            self.db.execute(statement("insert_loaded_events").format(first_seq=self.first_seq))
+            self.db.unregister("batch")
+        self.counts.events += self._pending_rows
+        self._pending, self._pending_rows = [], 0
+
+    def _reject_row(self, line: Line, reason: str) -> tuple[Any, ...]:
+        seq = self.first_seq + line.number
+        raw = line.raw[:MAX_REJECT_BYTES]
+        return (seq, self.plan.source, line.number, line.offset, reason, raw, self.now)
+
+    def _flush_traces(self) -> None:
+        self._insert("trace_starts", self._starts)
+        self._insert("trace_ends", self._ends)
+
+    def _insert_metrics(self, metrics: list[tuple[int, MetricRow]]) -> None:
+        rows: list[tuple[Any, ...]] = [(self.first_seq + number, *row) for number, row in metrics]
+        self._insert("metric_samples", rows)
+        self.counts.metrics += len(metrics)
+
+    def _insert(self, table: str, rows: list[tuple[Any, ...]]) -> None:
+        """Inserts plain rows through Arrow, and empties the list."""
+        if not rows:
+            return
+        names, select = _PLAIN[table]
+        self.db.register("batch", pa.table([list(column) for column in zip(*rows, strict=True)], names=names))
+        self.db.execute(f"INSERT INTO store.{table} SELECT {select} FROM batch")
+        self.db.unregister("batch")
+        rows.clear()
+
+
+_PLAIN = {
+    "trace_starts": (
+        ["seq", *TraceRow._fields],
+        "seq, trace_id, context_id, execution_id, trace_type, name, description, metadata, "
+        "from_json(tags, '[\"VARCHAR\"]'), make_timestamptz(started_at::BIGINT), make_timestamptz(expires_at::BIGINT)",
+    ),
+    "trace_ends": (
+        ["seq", *TraceEndRow._fields],
+        "seq, trace_id, status, make_timestamptz(ended_at::BIGINT)",
+    ),
+    "metric_samples": (
+        ["seq", *MetricRow._fields],
+        "seq, name, type, value, unit, help, labels, buckets, make_timestamptz(timestamp::BIGINT)",
+    ),
+    "rejected_lines": (
+        ["seq", "source", "line", "byte_offset", "reason", "raw", "at"],
+        "seq, source, line, byte_offset, reason, raw, make_timestamptz(at::BIGINT)",
+    ),
+}

@@ -1,0 +1,77 @@
+"""Wiring: paths, clock, ids, inbox and store become a service; a module folds in the background."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from dataclasses import replace
+
+from mplp_trace_cli.config import TraceModuleOptions, load_options, resolve_store
+from mplp_trace_cli.domain.errors import TraceError
+from mplp_trace_cli.domain.ids import new_id
+from mplp_trace_cli.service import TraceManagementService, Wiring
+from mplp_trace_cli.storage.paths import StorePaths
+
+log = logging.getLogger("mplp_trace_cli")
+
+FOLD_SECONDS = 5.0
+
+
+def wall_clock() -> int:
+    """The present in microseconds since 1970."""
+    return time.time_ns() // 1_000
+
+
+def open_service(db: str | None = None, config: str | None = None) -> TraceManagementService:
+    """A service for one command: durable, and folding only when it is asked something."""
+    options = load_options(config)
+    paths = StorePaths.at(resolve_store(db, options))
+    return TraceManagementService(Wiring(paths, options, wall_clock, new_id, durable=True))
+
+
+class TraceModule:
+    """The Trace module over one store; use it as a context manager, or `close` it."""
+
+    def __init__(self, options: TraceModuleOptions) -> None:
+        self.options = options
+        paths = StorePaths.at(
+            resolve_store(None, options) if options.data_source is None else options.data_source
+        )
+        wiring = Wiring(paths, options, wall_clock, new_id, durable=options.durable)
+        self.trace_management_service = TraceManagementService(wiring)
+        self._closing = threading.Event()
+        self._folding = threading.Thread(target=self._fold_now_and_then, name="mplp-trace-fold", daemon=True)
+        self._folding.start()
+
+    def _fold_now_and_then(self) -> None:
+        while not self._closing.wait(FOLD_SECONDS):
+            with contextlib.suppress(TraceError):
+                self.trace_management_service.fold_if_free()
+
+    def close(self) -> None:
+        """Folds what waits, when nobody has the store, and closes the files. Closing twice is fine."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        self._folding.join()
+        try:
+            self.trace_management_service.fold_if_free()
+        except TraceError as error:
+            log.warning("what was recorded stays in the inbox for now: %s", error.message)
+        self.trace_management_service.close()
+
+    def __enter__(self) -> TraceModule:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def initialize_trace_module(options: TraceModuleOptions | None = None) -> TraceModule:
+    """The Trace module with the given options, or those of the config file that counts.
+
+    Raises ConfigInvalid, StoreDamaged for a path that is a folder.
+    """
+    return TraceModule(replace(options) if options is not None else load_options())

@@ -1,0 +1,519 @@
+"""The use cases: one short method each, every one answering with an OperationResult.
+
+Light to import: what only asks, loads or exports is imported by the method that needs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from mplp_trace_cli.config import TraceModuleOptions
+from mplp_trace_cli.domain.enums import Level, TraceStatus
+from mplp_trace_cli.domain.errors import FeatureDisabled, InvalidInput, TraceError
+from mplp_trace_cli.domain.event import Event, EventRow, EventRules, event_row
+from mplp_trace_cli.domain.requests import (
+    CreateTraceRequest,
+    EndTraceRequest,
+    OperationResult,
+    RecordEventRequest,
+)
+from mplp_trace_cli.storage.paths import StorePaths
+from mplp_trace_cli.storage.recording import Ending, Recorder
+
+if TYPE_CHECKING:
+    from mplp_trace_cli.analysis.answers import (
+        EventQueryResult,
+        TraceQueryResult,
+        TraceWithEvents,
+    )
+    from mplp_trace_cli.domain.questions import (
+        EventFilter,
+        ExportRequest,
+        ImportRequest,
+        Pagination,
+        TraceAggregation,
+        TraceFilter,
+    )
+    from mplp_trace_cli.domain.trace import Trace
+    from mplp_trace_cli.interchange.decoding import DecodingRules
+    from mplp_trace_cli.interchange.exporting import ExportReport
+    from mplp_trace_cli.interchange.loading import LoadReport, Progress
+    from mplp_trace_cli.storage.fold import Pair
+    from mplp_trace_cli.storage.groups import Counts
+    from mplp_trace_cli.storage.health import Finding, StoreInfo
+    from mplp_trace_cli.storage.store import Connection, Store
+
+log = logging.getLogger("mplp_trace_cli")
+
+FLUSH_SECONDS = 10.0
+IMPORT_SECONDS = 60.0
+
+Result = TypeVar("Result")
+Asked = TypeVar("Asked")
+P = ParamSpec("P")
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What a service is made of: where it keeps, what time it is, how ids are made."""
+
+    paths: StorePaths
+    options: TraceModuleOptions
+    clock: Callable[[], int]
+    new_id: Callable[[], str]
+    durable: bool
+
+    @property
+    def event_rules(self) -> EventRules:
+        """What events are held to."""
+        config = self.options.event_config
+        return EventRules(
+            self.clock,
+            self.new_id,
+            config.max_event_bytes,
+            config.default_level,
+            config.validate_standard_events,
+        )
+
+
+@dataclass(frozen=True)
+class StreamRequest:
+    """How a stream of lines is recorded."""
+
+    name: str
+    defaults: Mapping[str, str]
+    create_missing: bool = False
+    strict: bool = False
+    context_id: str | None = None
+
+
+def operation(
+    method: Callable[Concatenate[TraceManagementService, P], Result],
+) -> Callable[Concatenate[TraceManagementService, P], OperationResult[Result]]:
+    """A use case: an error of ours becomes its result; a fault in the program stays an exception."""
+
+    @functools.wraps(method)
+    def answered(
+        self: TraceManagementService, /, *args: P.args, **given: P.kwargs
+    ) -> OperationResult[Result]:
+        try:
+            return OperationResult(True, method(self, *args, **given))
+        except TraceError as error:
+            return OperationResult(False, error=error)
+
+    return answered
+
+
+def _request(
+    kind: type[Asked], given: Asked | Mapping[str, Any] | None, keywords: Mapping[str, Any]
+) -> Asked:
+    """The request object, from itself, from one mapping of its fields, or from keywords."""
+    if given is not None and not isinstance(given, Mapping):
+        return replace(given, **keywords) if keywords else given  # type: ignore[type-var]
+    values = {**(given or {}), **keywords}
+    known = {one.name for one in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise InvalidInput(f"{unknown[0]}: {kind.__name__} has no such field")
+    try:
+        return kind(**values)
+    except TypeError:
+        missing = sorted(one for one in known - set(values) if one in _REQUIRED)
+        raise InvalidInput("; ".join(f"{name}: required" for name in missing)) from None
+
+
+_REQUIRED = ("context_id", "name", "trace_id", "event_type", "destination", "files", "status")
+
+
+class TraceManagementService:
+    """Records traces and events and answers questions about them. Safe to share between threads."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._lock = threading.RLock()
+        self._recorder: Recorder | None = None
+        self._listeners: list[tuple[Listener, EventFilter | None]] = []
+        self._rules = wiring.event_rules
+
+    @property
+    def paths(self) -> StorePaths:
+        """The files of the store."""
+        return self._wiring.paths
+
+    def now(self) -> int:
+        """The present in microseconds since 1970."""
+        return self._wiring.clock()
+
+    # -- recording ---------------------------------------------------------------------------------
+
+    @property
+    def recorder(self) -> Recorder:
+        """The open recorder; the first use makes the files."""
+        with self._lock:
+            if self._recorder is None:
+                self._recorder = Recorder(self._wiring.paths, durable=self._wiring.durable)
+            return self._recorder
+
+    @operation
+    def create_trace(
+        self, request: CreateTraceRequest | Mapping[str, Any] | None = None, /, **given: Any
+    ) -> Trace:
+        """A new active trace, durably recorded."""
+        from mplp_trace_cli.domain.trace import Trace, new_trace_row, trace_statement
+
+        asked = _request(CreateTraceRequest, request, given)
+        now = self._wiring.clock()
+        values = {one.name: getattr(asked, one.name) for one in fields(asked)}
+        timeout = values.pop("timeout")
+        nothing_ends = {"expires_at": None, "status": None, "completed_at": None}
+        said = trace_statement({**values, **nothing_ends})
+        row = new_trace_row(said, asked.trace_id or self._wiring.new_id(), now)
+        if timeout is not None:
+            row = row._replace(expires_at=row.started_at + _positive_us(timeout))
+        with self._lock:
+            self.recorder.start_trace(row, now, given_id=asked.trace_id is not None)
+        return Trace.from_row(row)
+
+    @operation
+    def record_event(
+        self, request: RecordEventRequest | Mapping[str, Any] | None = None, /, **given: Any
+    ) -> Event:
+        """One event of an active trace, durably recorded; then the listeners hear of it."""
+        asked = _request(RecordEventRequest, request, given)
+        row = event_row(asked.__dict__, self._rules)
+        with self._lock:
+            self.recorder.record_event(row, self._wiring.clock(), given_id=asked.event_id is not None)
+        event = Event.from_row(row)
+        self._tell(event)
+        return event
+
+    @operation
+    def record_events(self, requests: Iterable[RecordEventRequest | Mapping[str, Any]]) -> Counts:
+        """Many events in one durable transaction: all of them, or the error of the first bad one."""
+        from mplp_trace_cli.storage.groups import GroupRules, Line, record_group
+
+        rows = [event_row(_request(RecordEventRequest, one, {}).__dict__, self._rules) for one in requests]
+        lines = [Line(number, 0, b"", row) for number, row in enumerate(rows, start=1)]
+        rules = GroupRules("record_events", self._wiring.clock(), strict=True)
+        with self._lock:
+            counts = record_group(self.recorder, lines, rules)
+        for row in rows if self._listeners else ():
+            self._tell(Event.from_row(row))
+        return counts
+
+    @operation
+    def record_stream(self, descriptor: int, request: StreamRequest) -> Counts:
+        """Records JSON lines from an open file descriptor until it ends, a durable group at a time.
+
+        The error of a strict stream comes after all groups before it were recorded.
+        """
+        from mplp_trace_cli.domain.lines import LineRules
+        from mplp_trace_cli.interchange.decoder import LineDecoder
+        from mplp_trace_cli.interchange.streaming import groups
+        from mplp_trace_cli.storage.groups import Counts, GroupRules, record_group
+
+        decoder = LineDecoder(LineRules(self._rules, request.defaults))
+        counts = Counts()
+        for chunk in groups(descriptor, request.name):
+            rules = GroupRules(
+                request.name,
+                self._wiring.clock(),
+                request.create_missing,
+                request.strict,
+                request.context_id,
+            )
+            with self._lock:
+                counts.add(record_group(self.recorder, list(decoder.lines(chunk)), rules))
+        return counts
+
+    @operation
+    def end_trace(self, request: EndTraceRequest | Mapping[str, Any] | None = None, /, **given: Any) -> Trace:
+        """Ends a trace and gives it; ending it the same way again changes nothing."""
+        from mplp_trace_cli.domain.questions import to_instant
+        from mplp_trace_cli.domain.trace import Trace
+
+        asked = _request(EndTraceRequest, request, given)
+        now = self._wiring.clock()
+        note = None
+        if asked.message is not None:
+            note = self._failure_note(asked, now)
+        ending = Ending(TraceStatus(asked.status).value, to_instant(asked.at, "at"), note)
+        with self._lock:
+            known = self.recorder.end_trace(asked.trace_id, ending, now)
+        return Trace.from_row(known.row, known.end)
+
+    def _failure_note(self, asked: EndTraceRequest, now: int) -> EventRow:
+        return event_row(
+            {
+                "trace_id": asked.trace_id,
+                "event_type": f"trace_{TraceStatus(asked.status).value}",
+                "level": Level.ERROR.value,
+                "message": asked.message,
+                "timestamp": now,
+            },
+            self._rules,
+        )
+
+    def complete_trace(self, trace_id: str) -> OperationResult[Trace]:
+        """Ends a trace as completed and gives it."""
+        return self.end_trace(trace_id=trace_id, status=TraceStatus.COMPLETED)
+
+    def fail_trace(self, trace_id: str) -> OperationResult[Trace]:
+        """Ends a trace as failed and gives it."""
+        return self.end_trace(trace_id=trace_id, status=TraceStatus.FAILED)
+
+    def cancel_trace(self, trace_id: str) -> OperationResult[Trace]:
+        """Ends a trace as cancelled and gives it."""
+        return self.end_trace(trace_id=trace_id, status=TraceStatus.CANCELLED)
+
+    def resolve_open(self, text: str) -> str:
+        """The id of the open trace that an id, a unique prefix or `@last` means; raises NotFound, AmbiguousId."""
+        with self._lock:
+            return self.recorder.resolve(text, self._wiring.clock())
+
+    def recent_traces(self, prefix: str) -> list[tuple[str, str]]:
+        """Ids and names of the newest traces whose id begins so, asked of the inbox alone."""
+        from mplp_trace_cli.storage.inbox import Inbox
+
+        with contextlib.closing(Inbox(self._wiring.paths, writable=False)) as inbox:
+            return inbox.recent(prefix)
+
+    # -- listeners ---------------------------------------------------------------------------------
+
+    def add_event_listener(self, callback: Listener, filter: EventFilter | None = None) -> None:
+        """Calls `callback` for each event recorded through this module, in order."""
+        if not self._wiring.options.enable_real_time_monitoring:
+            raise FeatureDisabled("real-time monitoring is off", hint="enable_real_time_monitoring = true")
+        with self._lock:
+            self._listeners.append((callback, filter))
+
+    def remove_event_listener(self, callback: Listener) -> None:
+        """Stops calling `callback`."""
+        with self._lock:
+            self._listeners = [pair for pair in self._listeners if pair[0] != callback]
+
+    def _tell(self, event: Event) -> None:
+        for callback, wanted in self._listeners:
+            try:
+                if wanted is None or _passes(event, wanted):
+                    callback(event)
+            except Exception:
+                log.exception("an event listener raised; recording goes on")
+
+    def resolve_trace(self, text: str) -> str:
+        """The id of the trace, open or not, that an id, a prefix or `@last` means; raises NotFound, AmbiguousId."""
+        from mplp_trace_cli.analysis.lookup import resolve_trace
+
+        with self.reading() as db:
+            return resolve_trace(db, text)
+
+    # -- asking ------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One consistent moment of all that was recorded; raises the errors of the store."""
+        from mplp_trace_cli.storage.fold import Pair, fold_if_free, overlay
+        from mplp_trace_cli.storage.reading import inbox_to_read
+
+        store, now = self._store(), self._wiring.clock()
+        with inbox_to_read(store) as inbox:
+            if inbox is not None:
+                fold_if_free(Pair(store, inbox, now))
+            with overlay(store, inbox, now) as db:
+                yield db
+
+    @contextlib.contextmanager
+    def pair(self) -> Iterator[Pair]:
+        """The store and an inbox of its own, so that long work keeps nobody from recording."""
+        from mplp_trace_cli.storage.fold import Pair
+
+        with contextlib.closing(Recorder(self._wiring.paths)) as recorder:
+            yield Pair(self._store(), recorder.inbox, self._wiring.clock())
+
+    def _store(self) -> Store:
+        from mplp_trace_cli.storage.store import Store, StoreSettings
+
+        options = self._wiring.options
+        return Store(self._wiring.paths, StoreSettings(options.memory_limit, options.threads))
+
+    @operation
+    def get_trace_by_id(self, trace_id: str, max_events: int | None = None) -> TraceWithEvents:
+        """The trace of exactly that id, its events in order (the first `max_events`), its summary."""
+        from mplp_trace_cli.analysis.lookup import get_trace
+
+        with self.reading() as db:
+            return get_trace(db, trace_id, max_events)
+
+    @operation
+    def query_traces(
+        self,
+        filter: TraceFilter | Mapping[str, Any] | None = None,
+        aggregation: TraceAggregation | None = None,
+        pagination: Pagination | Mapping[str, Any] | None = None,
+    ) -> TraceQueryResult:
+        """The traces that pass a filter, newest first, a page at a time."""
+        from mplp_trace_cli.analysis.answers import TraceQueryResult
+        from mplp_trace_cli.analysis.queries import query_traces
+        from mplp_trace_cli.domain.questions import Pagination, TraceFilter
+
+        _no_aggregation(aggregation)
+        page = _request(Pagination, pagination, {})
+        with self.reading() as db:
+            answer = query_traces(db, _request(TraceFilter, filter, {}), page)
+            return TraceQueryResult(replace(answer, rows=list(answer.rows)), page.page, page.limit)
+
+    @operation
+    def query_events(
+        self,
+        filter: EventFilter | Mapping[str, Any] | None = None,
+        aggregation: TraceAggregation | None = None,
+        pagination: Pagination | Mapping[str, Any] | None = None,
+    ) -> EventQueryResult:
+        """The events that pass a filter, oldest first, a page at a time."""
+        from mplp_trace_cli.analysis.answers import EventQueryResult
+        from mplp_trace_cli.analysis.queries import query_events
+        from mplp_trace_cli.domain.questions import EventFilter, Pagination
+
+        _no_aggregation(aggregation)
+        page = _request(Pagination, pagination, {})
+        with self.reading() as db:
+            answer = query_events(db, _request(EventFilter, filter, {}), page)
+            return EventQueryResult(replace(answer, rows=list(answer.rows)), page.page, page.limit)
+
+    # -- moving data -------------------------------------------------------------------------------
+
+    @operation
+    def export_traces(
+        self, request: ExportRequest | Mapping[str, Any] | None = None, /, **given: Any
+    ) -> ExportReport:
+        """Writes what a filter selects; the destination appears whole or not at all."""
+        from mplp_trace_cli.analysis.filters import trace_condition
+        from mplp_trace_cli.domain.questions import ExportRequest, TraceFilter
+        from mplp_trace_cli.interchange.exporting import Selection, export, plan_export
+
+        asked = _request(ExportRequest, request, given)
+        plan = plan_export(asked)
+        condition = trace_condition(_request(TraceFilter, asked.filter, {}))
+        with self.reading() as db:
+            return export(db, Selection(condition.sql, condition.values), plan)
+
+    @operation
+    def import_files(
+        self,
+        request: ImportRequest | Mapping[str, Any] | None = None,
+        /,
+        progress: Progress | None = None,
+        **given: Any,
+    ) -> LoadReport:
+        """Loads files, each in one transaction; bad lines go to the rejects."""
+        from mplp_trace_cli.domain.questions import ImportRequest
+        from mplp_trace_cli.interchange.loading import LoadOptions, LoadReport, check_files, load_file
+
+        asked = _request(ImportRequest, request, given)
+        check_files(asked.files)
+        options = LoadOptions(
+            self._decoding_rules(),
+            asked.input_format,
+            asked.create_missing,
+            asked.strict,
+            asked.again,
+            progress,
+        )
+        report = LoadReport()
+        with self.pair() as pair:
+            for path in asked.files:
+                report.add(load_file(pair, path, options, IMPORT_SECONDS))
+        return report
+
+    def _decoding_rules(self) -> DecodingRules:
+        from mplp_trace_cli.interchange.decoding import DecodingRules
+
+        config = self._wiring.options.event_config
+        return DecodingRules(
+            self._wiring.clock(),
+            config.max_event_bytes,
+            config.default_level,
+            config.validate_standard_events,
+        )
+
+    def fold_if_free(self) -> None:
+        """Folds when something waits and nobody has the store."""
+        from mplp_trace_cli.storage.fold import fold_if_free
+
+        with self._lock:
+            waits = self._recorder is not None and self._recorder.inbox.waiting()
+        if waits:
+            with self.pair() as pair:
+                fold_if_free(pair)
+
+    # -- keeping -----------------------------------------------------------------------------------
+
+    @operation
+    def flush(self, wait_seconds: float = FLUSH_SECONDS) -> int:
+        """Folds all that waits into the store and says how many entries it was."""
+        from mplp_trace_cli.storage.fold import fold
+
+        with self.pair() as pair:
+            return fold(pair, wait_seconds)
+
+    @operation
+    def info(self) -> StoreInfo:
+        """Where the store is, how big, how much is in it and how much waits."""
+        from mplp_trace_cli.storage.health import store_info
+
+        return store_info(self._store(), self._wiring.clock())
+
+    @operation
+    def doctor(self) -> list[Finding]:
+        """What a check of the store and its inbox found."""
+        from mplp_trace_cli.storage.health import examine
+
+        return examine(self._store(), self._wiring.clock())
+
+    @operation
+    def retry_rejects(self, ids: Sequence[int] = (), create_missing: bool = False) -> Counts:
+        """Records the rejected lines that are good now; none named is all."""
+        from mplp_trace_cli.interchange.retrying import RetryOptions, retry_rejects
+
+        options = RetryOptions(ids, self._decoding_rules(), create_missing)
+        with self.pair() as pair:
+            return retry_rejects(pair, options, FLUSH_SECONDS)
+
+    @operation
+    def clear_rejects(self, ids: Sequence[int] = ()) -> int:
+        """Deletes rejected lines and says how many; none named is all."""
+        from mplp_trace_cli.interchange.retrying import clear_rejects
+
+        with self.pair() as pair:
+            return clear_rejects(pair, ids, FLUSH_SECONDS)
+
+    def close(self) -> None:
+        """Closes the inbox; what was recorded is safe without it."""
+        with self._lock:
+            if self._recorder is not None:
+                self._recorder.close()
+                self._recorder = None
+
+
+def _no_aggregation(aggregation: TraceAggregation | None) -> None:
+    if aggregation is not None:
+        raise InvalidInput("aggregation: this version answers with rows only", hint="mplp-trace sql")
+
+
+def _positive_us(milliseconds: float) -> int:
+    if not milliseconds > 0:
+        raise InvalidInput("timeout: must be greater than 0")
+    return max(1, round(milliseconds * 1_000))
+
+
+def _passes(event: Event, wanted: EventFilter) -> bool:
+    from mplp_trace_cli.domain.matching import matches
+
+    return matches(event, wanted)

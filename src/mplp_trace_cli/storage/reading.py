@@ -1,0 +1,31 @@
+"""Opening the inbox for those who only ask, also where nothing can be written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from mplp_trace_cli.domain.errors import StoreMissing
+from mplp_trace_cli.storage.inbox import Inbox
+from mplp_trace_cli.storage.store import Store
+
+
+@contextlib.contextmanager
+def inbox_to_read(store: Store) -> Iterator[Inbox | None]:
+    """The inbox beside a store, None where there is none; raises StoreMissing where neither is.
+
+    In a folder that cannot be written it is opened as an unchanging file.
+    """
+    paths = store.paths
+    writable = os.access(paths.folder, os.W_OK)
+    if not os.path.exists(paths.inbox):
+        if not store.exists():
+            raise StoreMissing(f"there is no store at {paths.store}", hint="mplp-trace create NAME")
+        if not writable:
+            yield None
+            return
+    with contextlib.closing(Inbox(paths, writable=writable)) as inbox:
+        if not store.exists() and inbox.store_id is None and writable:
+            store.make()
+        yield inbox
