@@ -15,6 +15,7 @@ from mplp_trace_cli.cli.app import PROGRAM, app
 from mplp_trace_cli.cli.settings import USER_UMASK, is_best_effort
 from mplp_trace_cli.domain.errors import TraceError
 
+DEBUG_VARIABLE = "MPLP_TRACE_DEBUG"
 OK, NEGATIVE, FAILED, INTERRUPTED, CLOSED_STDOUT = 0, 1, 2, 130, 141
 
 
@@ -44,6 +45,11 @@ def _guarded(arguments: list[str]) -> int:
         return CLOSED_STDOUT if isinstance(stopped, output.StdoutClosed) else INTERRUPTED
     except (OSError, MemoryError) as error:
         return _told(_sentence(error), None, FAILED, arguments)
+    except Exception as fault:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        message = f"a fault in {PROGRAM}: {type(fault).__name__}: {fault}".splitlines()[0]
+        return _told(message, f"set {DEBUG_VARIABLE}=1 to see where, and report it", FAILED, arguments)
     return result if isinstance(result, int) else OK
 
 

@@ -21,7 +21,7 @@ rejects_command = typer.Typer(
     add_completion=False,
 )
 _COLUMNS = (
-    Column("id", Kind.NUMBER),
+    Column("id"),
     Column("source"),
     Column("line", Kind.NUMBER),
     Column("byte_offset", Kind.NUMBER),

@@ -5,6 +5,7 @@ Traces may come after their events, so events of a trace that is not known yet a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from mplp_trace_cli.domain.trace import (
 )
 from mplp_trace_cli.interchange.decoding import SCHEMA, Decoded
 from mplp_trace_cli.interchange.sources import Chunk
+from mplp_trace_cli.storage.fold import Pair
 from mplp_trace_cli.storage.groups import (
     MAX_REJECT_BYTES,
     Counts,
@@ -34,9 +36,12 @@ from mplp_trace_cli.storage.groups import (
     missing_trace,
 )
 from mplp_trace_cli.storage.known import find_known
+from mplp_trace_cli.storage.recording import open_trace_of
 from mplp_trace_cli.storage.sql import statement
-from mplp_trace_cli.storage.store import TABLES, Connection, define_views
+from mplp_trace_cli.storage.store import TABLES, Connection, define_views, seq_base
 
+LINES_RESERVED = 1 << 32
+"""Numbers of seq set aside for a load: more lines than a file can have."""
 BATCH_ROWS = 122_880
 """DuckDB's row group: what it compresses at once."""
 SLICE_ROWS = 2_000_000
@@ -44,10 +49,9 @@ SLICE_ROWS = 2_000_000
 
 @dataclass(frozen=True)
 class BulkPlan:
-    """How lines are loaded: `first_seq` is what a line's number is added to for its seq."""
+    """How lines are loaded."""
 
     source: str
-    first_seq: int
     now: int
     create_missing: bool = False
     strict: bool = False
@@ -55,13 +59,43 @@ class BulkPlan:
     """False: what is rejected is left in `BulkLoad.rejected` for the caller."""
 
 
+@contextlib.contextmanager
+def bulk_transaction(db: Connection, pair: Pair, plan: BulkPlan) -> Iterator[BulkLoad]:
+    """One transaction of the store, which is open for writing and folded; all of the load or nothing.
+
+    A line's seq is its number after the last one given out, so that the order in the store is the order
+    of arrival; numbers that were not used are given back.
+    """
+    base = seq_base(db, pair.inbox.inbox_id) or 0
+    before = pair.inbox.reserve(LINES_RESERVED)
+    load = BulkLoad(db, plan, base + before)
+    db.execute("BEGIN")
+    try:
+        yield load
+        if load.ended:
+            with pair.inbox.writing():
+                pair.inbox.remove_open(load.ended)
+        db.execute("COMMIT")
+    except BaseException:
+        load.last_number = 0
+        db.execute("ROLLBACK")
+        raise
+    finally:
+        pair.inbox.release(before + load.last_number, before + LINES_RESERVED)
+    if load.active:
+        # A crash before this leaves traces that a recorder finds in the store when it needs them.
+        with pair.inbox.writing():
+            pair.inbox.add_open(open_trace_of(row) for row in load.active.values())
+
+
 class BulkLoad:
     """Loads decoded chunks inside the transaction that is open; the caller commits."""
 
-    def __init__(self, db: Connection, plan: BulkPlan) -> None:
+    def __init__(self, db: Connection, plan: BulkPlan, first_seq: int) -> None:
         self.db = db
         self.plan = plan
-        self.first_seq = plan.first_seq
+        self.first_seq = first_seq
+        self.last_number = 0
         self.now = plan.now
         self.counts = Counts()
         self.ended: list[str] = []
@@ -88,6 +122,7 @@ class BulkLoad:
     # -- one chunk ---------------------------------------------------------------------------------
 
     def _take(self, piece: Decoded) -> None:
+        self.last_number = piece.chunk.number + piece.chunk.data.count(b"\n")
         metrics: list[tuple[int, MetricRow]] = []
         said = [line for line in piece.others if isinstance(line.record, TraceStatement)]
         known = self._find(line.record.trace_id for line in said)  # type: ignore[union-attr]
@@ -283,7 +318,7 @@ _PLAIN = {
         "seq, name, type, value, unit, help, labels, buckets, make_timestamptz(timestamp::BIGINT)",
     ),
     "rejected_lines": (
-        ["seq", "source", "line", "byte_offset", "reason", "raw", "at"],
-        "seq, source, line, byte_offset, reason, raw, make_timestamptz(at::BIGINT)",
+        ["seq", "source", "line", "byte_offset", "reason", "raw", "rejected_at"],
+        "seq, source, line, byte_offset, reason, raw, make_timestamptz(rejected_at::BIGINT)",
     ),
 }

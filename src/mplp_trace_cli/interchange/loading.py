@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mplp_trace_cli.domain.errors import BrokenFile, InvalidInput
-from mplp_trace_cli.interchange.bulk import BulkLoad, BulkPlan
+from mplp_trace_cli.interchange.bulk import BulkPlan, bulk_transaction
 from mplp_trace_cli.interchange.decoding import Decoded, DecodingRules, decoded
 from mplp_trace_cli.interchange.documents import document_lines, looks_like_document
 from mplp_trace_cli.interchange.sources import (
@@ -26,11 +26,8 @@ from mplp_trace_cli.storage.fold import Pair, fold_into
 from mplp_trace_cli.storage.groups import (
     Counts,
 )
-from mplp_trace_cli.storage.recording import open_trace_of
 from mplp_trace_cli.storage.store import Connection
 
-LINES_RESERVED = 1 << 32
-"""Numbers of seq set aside a file: more lines than a file can have, so that none are asked for twice."""
 PARALLEL_FROM_BYTES = 2 * CHUNK_BYTES
 FORMATS = ("auto", "jsonl", "json")
 
@@ -77,41 +74,31 @@ def load_file(pair: Pair, path: str, options: LoadOptions, wait_seconds: float) 
     if options.input_format not in FORMATS:
         raise InvalidInput(f"input format: {options.input_format!r} is not one of {', '.join(FORMATS)}")
     source = Source(path)
+    plan = BulkPlan(source.name, options.rules.now, options.create_missing, options.strict)
     with source.open() as stream, pair.store.writing(wait_seconds) as db:
         fold_into(db, pair)
         if not options.again and _seen_by_size(db, source):
             return LoadReport(skipped=[source.name])
-        first_seq = reserve(db, pair)
-        db.execute("BEGIN")
         try:
-            load = BulkLoad(db, _plan(source, options, first_seq))
-            load.run(_lines_of(stream, source, options))
-            if not options.again and _seen(db, source.digest):
-                db.execute("ROLLBACK")
-                return LoadReport(skipped=[source.name])
-            db.execute(
-                "INSERT INTO store.imported_files VALUES (?, ?, ?, make_timestamptz(?::BIGINT))",
-                [source.digest, source.name, source.bytes_read, options.rules.now],
-            )
-            take_off_open(pair, load.ended)
-            db.execute("COMMIT")
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        make_open(pair, load)
+            with bulk_transaction(db, pair, plan) as load:
+                load.run(_lines_of(stream, source, options))
+                _note_digest(db, source, options)
+        except _SeenBeforeError:
+            return LoadReport(skipped=[source.name])
     return LoadReport(files=1, counts=load.counts)
 
 
-def _plan(source: Source, options: LoadOptions, first_seq: int) -> BulkPlan:
-    return BulkPlan(source.name, first_seq, options.rules.now, options.create_missing, options.strict)
+class _SeenBeforeError(Exception):
+    """The bytes just read were loaded before: what they gave is rolled back."""
 
 
-def reserve(db: Connection, pair: Pair) -> int:
-    """Numbers of seq for one load: the last one before them."""
-    (base,) = db.execute(
-        "SELECT max(seq_base) FROM store.inboxes WHERE inbox_id = ?", [pair.inbox.inbox_id]
-    ).fetchone() or (0,)
-    return int(base) + pair.inbox.reserve(LINES_RESERVED)
+def _note_digest(db: Connection, source: Source, options: LoadOptions) -> None:
+    if not options.again and _seen(db, source.digest):
+        raise _SeenBeforeError
+    db.execute(
+        "INSERT INTO store.imported_files VALUES (?, ?, ?, make_timestamptz(?::BIGINT))",
+        [source.digest, source.name, source.bytes_read, options.rules.now],
+    )
 
 
 def _seen(db: Connection, digest: str) -> bool:
@@ -145,19 +132,6 @@ def _told(pieces: Iterator[Chunk], source: Source, progress: Progress | None) ->
         yield chunk
         if progress is not None:
             progress(source.bytes_read, source.size)
-
-
-def take_off_open(pair: Pair, ended: Sequence[str]) -> None:
-    if ended:
-        with pair.inbox.writing():
-            pair.inbox.remove_open(ended)
-
-
-def make_open(pair: Pair, load: BulkLoad) -> None:
-    """After the commit: a crash before this leaves traces that a recorder finds in the store."""
-    if load.active:
-        with pair.inbox.writing():
-            pair.inbox.add_open(open_trace_of(row) for row in load.active.values())
 
 
 def check_files(paths: Sequence[str]) -> None:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mplp_trace_cli.domain.errors import NotFound
-from mplp_trace_cli.interchange.bulk import BulkLoad, BulkPlan
+from mplp_trace_cli.interchange.bulk import BulkPlan, bulk_transaction
 from mplp_trace_cli.interchange.decoding import DecodingRules, decoded
-from mplp_trace_cli.interchange.loading import make_open, reserve, take_off_open
 from mplp_trace_cli.interchange.sources import Chunk
 from mplp_trace_cli.storage.fold import Pair, fold_into
 from mplp_trace_cli.storage.groups import Counts
@@ -29,22 +28,12 @@ def retry_rejects(pair: Pair, options: RetryOptions, wait_seconds: float) -> Cou
     with pair.store.writing(wait_seconds) as db:
         fold_into(db, pair)
         rows = chosen_rejects(db, options.ids)
-        first_seq = reserve(db, pair)
-        plan = BulkPlan("rejects", first_seq, pair.now, options.create_missing, keep_rejects=False)
-        db.execute("BEGIN")
-        try:
-            load = BulkLoad(db, plan)
+        plan = BulkPlan("rejects", pair.now, options.create_missing, keep_rejects=False)
+        with bulk_transaction(db, pair, plan) as load:
             data = b"\n".join(raw for _, raw in rows)
             load.run(decoded([Chunk(1, 0, data)], options.rules, parallel=False))
             still = {line.number for line, _ in load.rejected}
-            done = [seq for number, (seq, _) in enumerate(rows, start=1) if number not in still]
-            delete_rejects(db, done)
-            take_off_open(pair, load.ended)
-            db.execute("COMMIT")
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        make_open(pair, load)
+            delete_rejects(db, [seq for number, (seq, _) in enumerate(rows, start=1) if number not in still])
     return load.counts
 
 

@@ -232,7 +232,7 @@ def check_repeat(said: TraceStatement, known: KnownTrace) -> None:
     check_agrees(said, known.row)
     if known.end is None:
         return
-    if said.status not in (None, known.end.status):
+    if said.status not in (None, "active", known.end.status):
         raise InvalidInput(f"trace {known.row.trace_id} is already {known.end.status}")
     if said.completed_at not in (None, known.end.ended_at):
         raise InvalidInput(f"trace {known.row.trace_id} is there already with another completed_at")

@@ -182,6 +182,13 @@ class Inbox:
             db.execute("UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'entries'", (count,))
             return int(before)
 
+    def release(self, used: int, reserved: int) -> None:
+        """Gives back the numbers after `used`, if none beyond `reserved` was given out meanwhile."""
+        with self.writing() as db:
+            db.execute(
+                "UPDATE sqlite_sequence SET seq = ? WHERE name = 'entries' AND seq = ?", (used, reserved)
+            )
+
     # -- looking ---------------------------------------------------------------------------------
 
     def open_trace(self, trace_id: str) -> OpenTrace | None:

@@ -116,16 +116,17 @@ class Store:
 
     def _connect(self) -> Connection:
         threads = {"threads": self.settings.threads} if self.settings.threads else {}
-        return duckdb.connect(
+        db = duckdb.connect(
             config={
                 "memory_limit": self.settings.memory_limit,
                 "temp_directory": self.paths.spill,
-                "TimeZone": "UTC",
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 **threads,
             }
         )
+        db.execute("SET TimeZone = 'UTC'")
+        return db
 
     def _attach(self, db: Connection, mode: str, deadline: float) -> None:
         quoted = self.paths.store.replace("'", "''")
