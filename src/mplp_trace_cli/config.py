@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from mplp_trace_cli.domain.enums import Level, parse_word
 from mplp_trace_cli.domain.errors import ConfigInvalid, InvalidInput
@@ -22,19 +21,17 @@ DB_VARIABLE = "MPLP_TRACE_DB"
 CONFIG_VARIABLE = "MPLP_TRACE_CONFIG"
 
 
-@dataclass(frozen=True)
-class MetricsConfig:
+class MetricsConfig(NamedTuple):
     """How metrics are collected; intervals are in ms."""
 
     collection_interval: float = 5_000
     aggregation_window: float = 60_000
     enable_custom_metrics: bool = True
     metric_types: tuple[str, ...] = ("system", "application", "custom")
-    custom_metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    custom_metrics: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class EventConfig:
+class EventConfig(NamedTuple):
     """What events are held to."""
 
     max_event_bytes: int = MAX_EVENT_BYTES
@@ -42,8 +39,7 @@ class EventConfig:
     validate_standard_events: bool = True
 
 
-@dataclass(frozen=True)
-class TraceModuleOptions:
+class TraceModuleOptions(NamedTuple):
     """Everything that can be set about the module; see the TOML file of the same names."""
 
     data_source: str | None = None
@@ -52,8 +48,8 @@ class TraceModuleOptions:
     enable_metrics_collection: bool = False
     enable_event_aggregation: bool = True
     retention_period_days: float | None = None
-    metrics_config: MetricsConfig = field(default_factory=MetricsConfig)
-    event_config: EventConfig = field(default_factory=EventConfig)
+    metrics_config: MetricsConfig = MetricsConfig()
+    event_config: EventConfig = EventConfig()
     memory_limit: str = "512MB"
     """How much memory one question may take, in DuckDB's notation."""
     threads: int | None = None
@@ -71,7 +67,7 @@ def load_options(config: str | None = None, start: str | None = None) -> TraceMo
     path = config or os.environ.get(CONFIG_VARIABLE) or find_project_file(start) or _user_file()
     if path is None:
         return TraceModuleOptions()
-    return _from_toml(Path(path))
+    return _from_toml(path)
 
 
 def resolve_store(explicit: str | None, options: TraceModuleOptions) -> str:
@@ -106,11 +102,12 @@ def _user_file() -> str | None:
     return path if os.path.isfile(path) else None
 
 
-def _from_toml(path: Path) -> TraceModuleOptions:
+def _from_toml(path: str) -> TraceModuleOptions:
     import tomllib  # only where there is a file
 
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        with open(path, "rb") as file:
+            table = tomllib.load(file)
     except OSError as error:
         raise ConfigInvalid(f"the config file {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -122,7 +119,7 @@ def _from_toml(path: Path) -> TraceModuleOptions:
     if options.data_source is None:
         return options
     place = os.path.join(os.path.dirname(os.path.abspath(path)), os.path.expanduser(options.data_source))
-    return replace(options, data_source=place)
+    return options._replace(data_source=place)
 
 
 def options_from(table: Mapping[str, Any]) -> TraceModuleOptions:
@@ -140,13 +137,13 @@ def options_from(table: Mapping[str, Any]) -> TraceModuleOptions:
 
 
 def _build(kind: type[Any], table: Mapping[str, Any], prefix: str) -> Any:
-    known = {one.name: one for one in fields(kind)}
+    known = kind.__annotations__
     defaults = kind()
     values: dict[str, Any] = {}
     for name, value in table.items():
         if name not in known:
             raise InvalidInput(f"{prefix}{name}: there is no such option; there are {', '.join(known)}")
-        values[name] = _fitting(value, getattr(defaults, name), str(known[name].type), prefix + name)
+        values[name] = _fitting(value, getattr(defaults, name), str(known[name]), prefix + name)
     return kind(**values)
 
 

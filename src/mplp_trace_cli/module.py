@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 import time
-from dataclasses import replace
 
 from mplp_trace_cli.config import TraceModuleOptions, load_options, resolve_store
 from mplp_trace_cli.domain.errors import TraceError
 from mplp_trace_cli.domain.ids import new_id
 from mplp_trace_cli.service import TraceManagementService, Wiring
 from mplp_trace_cli.storage.paths import StorePaths
-
-log = logging.getLogger("mplp_trace_cli")
 
 FOLD_SECONDS = 5.0
 
@@ -59,6 +55,9 @@ class TraceModule:
         try:
             self.trace_management_service.fold_if_free()
         except TraceError as error:
+            import logging
+
+            log = logging.getLogger("mplp_trace_cli")
             log.warning("what was recorded stays in the inbox for now: %s", error.message)
         self.trace_management_service.close()
 
@@ -74,4 +73,4 @@ def initialize_trace_module(options: TraceModuleOptions | None = None) -> TraceM
 
     Raises ConfigInvalid, StoreDamaged for a path that is a folder.
     """
-    return TraceModule(replace(options) if options is not None else load_options())
+    return TraceModule(load_options() if options is None else options)

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from mplp_trace_cli.config import TraceModuleOptions
 from mplp_trace_cli.domain.enums import Level, TraceStatus
@@ -49,8 +47,6 @@ if TYPE_CHECKING:
     from mplp_trace_cli.storage.health import Finding, StoreInfo
     from mplp_trace_cli.storage.store import Connection, Store
 
-log = logging.getLogger("mplp_trace_cli")
-
 FLUSH_SECONDS = 10.0
 IMPORT_SECONDS = 60.0
 
@@ -60,8 +56,7 @@ P = ParamSpec("P")
 Listener = Callable[[Event], None]
 
 
-@dataclass(frozen=True)
-class Wiring:
+class Wiring(NamedTuple):
     """What a service is made of: where it keeps, what time it is, how ids are made."""
 
     paths: StorePaths
@@ -83,8 +78,7 @@ class Wiring:
         )
 
 
-@dataclass(frozen=True)
-class StreamRequest:
+class StreamRequest(NamedTuple):
     """How a stream of lines is recorded."""
 
     name: str
@@ -116,9 +110,11 @@ def _request(
 ) -> Asked:
     """The request object, from itself, from one mapping of its fields, or from keywords."""
     if given is not None and not isinstance(given, Mapping):
-        return replace(given, **keywords) if keywords else given  # type: ignore[type-var]
+        if not keywords:
+            return given
+        given = {name: getattr(given, name) for name in kind.__annotations__}
     values = {**(given or {}), **keywords}
-    known = {one.name for one in fields(kind)}  # type: ignore[arg-type]
+    known = set(kind.__annotations__)
     unknown = sorted(set(values) - known)
     if unknown:
         raise InvalidInput(f"{unknown[0]}: {kind.__name__} has no such field")
@@ -170,7 +166,7 @@ class TraceManagementService:
 
         asked = _request(CreateTraceRequest, request, given)
         now = self._wiring.clock()
-        values = {one.name: getattr(asked, one.name) for one in fields(asked)}
+        values = asked._asdict()
         timeout = values.pop("timeout")
         nothing_ends = {"expires_at": None, "status": None, "completed_at": None}
         said = trace_statement({**values, **nothing_ends})
@@ -187,7 +183,7 @@ class TraceManagementService:
     ) -> Event:
         """One event of an active trace, durably recorded; then the listeners hear of it."""
         asked = _request(RecordEventRequest, request, given)
-        row = event_row(asked.__dict__, self._rules)
+        row = event_row(asked._asdict(), self._rules)
         with self._lock:
             self.recorder.record_event(row, self._wiring.clock(), given_id=asked.event_id is not None)
         event = Event.from_row(row)
@@ -199,7 +195,7 @@ class TraceManagementService:
         """Many events in one durable transaction: all of them, or the error of the first bad one."""
         from mplp_trace_cli.storage.groups import GroupRules, Line, record_group
 
-        rows = [event_row(_request(RecordEventRequest, one, {}).__dict__, self._rules) for one in requests]
+        rows = [event_row(_request(RecordEventRequest, one, {})._asdict(), self._rules) for one in requests]
         lines = [Line(number, 0, b"", row) for number, row in enumerate(rows, start=1)]
         rules = GroupRules("record_events", self._wiring.clock(), strict=True)
         with self._lock:
@@ -305,6 +301,9 @@ class TraceManagementService:
                 if wanted is None or _passes(event, wanted):
                     callback(event)
             except Exception:
+                import logging
+
+                log = logging.getLogger("mplp_trace_cli")
                 log.exception("an event listener raised; recording goes on")
 
     def resolve_trace(self, text: str) -> str:
@@ -367,7 +366,7 @@ class TraceManagementService:
         page = _request(Pagination, pagination, {})
         with self.reading() as db:
             answer = query_traces(db, _request(TraceFilter, filter, {}), page)
-            return TraceQueryResult(replace(answer, rows=list(answer.rows)), page.page, page.limit)
+            return TraceQueryResult(answer.held(), page.page, page.limit)
 
     @operation
     def query_events(
@@ -385,7 +384,7 @@ class TraceManagementService:
         page = _request(Pagination, pagination, {})
         with self.reading() as db:
             answer = query_events(db, _request(EventFilter, filter, {}), page)
-            return EventQueryResult(replace(answer, rows=list(answer.rows)), page.page, page.limit)
+            return EventQueryResult(answer.held(), page.page, page.limit)
 
     # -- moving data -------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -43,6 +43,10 @@ class Answer:
     columns: tuple[Column, ...]
     rows: Iterable[tuple[Any, ...]]
     total: int | None = None
+
+    def held(self) -> Answer:
+        """The same with its rows in memory, for after the store is closed."""
+        return replace(self, rows=list(self.rows))
 
     @property
     def names(self) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -97,6 +98,7 @@ def _add_global_options(command: Any) -> None:
         one.params.extend(param for param in _global_params() if not taken.intersection(param.opts))
 
 
+@cache
 def _global_params() -> list[Any]:
     holder = typer.Typer(add_completion=False)
     holder.command()(_global_options)

@@ -9,9 +9,7 @@ from typing import NoReturn
 
 from mplp_trace_cli.cli.settings import current
 
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
+_UNSAFE = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 
 
 class StdoutClosed(Exception):
@@ -20,7 +18,7 @@ class StdoutClosed(Exception):
 
 def visible(text: str) -> str:
     """The text with every control character, direction mark and surrogate written out, as `\\x1b`."""
-    return _UNSAFE.sub(_written_out, text) if not text.isprintable() else text
+    return re.sub(_UNSAFE, _written_out, text) if not text.isprintable() else text
 
 
 def _written_out(match: re.Match[str]) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from mplp_trace_cli.service import TraceManagementService
@@ -18,8 +17,7 @@ RECORDING = frozenset(("create", "record", "complete", "fail", "cancel"))
 """The commands that `--best-effort` keeps from stopping a script."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """The global options."""
 
     db: str | None = None
@@ -39,7 +37,7 @@ def current() -> Settings:
 def set_option(name: str, value: Any) -> None:
     """Notes a global option, wherever on the command line it stood."""
     if value not in (None, False):
-        _settings[0] = replace(_settings[0], **{name: value})
+        _settings[0] = _settings[0]._replace(**{name: value})
 
 
 def is_best_effort(arguments: list[str]) -> bool:

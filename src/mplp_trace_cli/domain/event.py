@@ -36,8 +36,7 @@ class EventRow(NamedTuple):
     source: str | None
 
 
-@dataclass(frozen=True)
-class EventRules:
+class EventRules(NamedTuple):
     """What an event is measured against, and where its defaults come from."""
 
     clock: Callable[[], int]

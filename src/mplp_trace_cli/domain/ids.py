@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 
-_ID = re.compile(r"[^@\-\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]{0,254}")
+MAX_LENGTH = 255
 
 
 def new_id() -> str:
@@ -15,4 +14,8 @@ def new_id() -> str:
 
 def is_id(value: str) -> bool:
     """True for 1-255 characters, none a control character, the first neither `@` nor `-`."""
-    return _ID.fullmatch(value) is not None
+    if not 1 <= len(value) <= MAX_LENGTH or value[0] in "@-":
+        return False
+    return value.isprintable() or not any(
+        character < " " or "\x7f" <= character <= "\x9f" for character in value
+    )

@@ -18,12 +18,12 @@ DAY_US = 86_400 * SECOND_US
 MIN_INSTANT = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH) // MICROSECOND
 MAX_INSTANT = (datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC) - EPOCH) // MICROSECOND
 
-_MOMENT = re.compile(
+_MOMENT = (
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
     r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]+))?)?"
     r"([Zz]|[+-][0-9]{2}:?[0-9]{2})?)?"
 )
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(us|ms|s|m|h|d|w)?")
+_DURATION = r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*(us|ms|s|m|h|d|w)?"
 _UNIT_MS = {
     None: 1.0,
     "us": 0.001,
@@ -42,7 +42,7 @@ def parse_instant(text: str, field: str = "timestamp") -> int:
     A space or a lower-case `t` may stand for `T`; digits past the sixth are rounded half up; a leap
     second is the first instant of the next minute, as in POSIX time.
     """
-    match = _MOMENT.fullmatch(text)
+    match = re.fullmatch(_MOMENT, text)
     if match is None or match[6] is None or match[8] is None:
         raise InvalidInput(f"{field}: {text[:60]!r} is not an RFC 3339 date-time")
     return _instant_of(match, text, field)
@@ -53,10 +53,10 @@ def parse_moment(text: str, now: int, field: str) -> int:
 
     Without a zone the time is UTC; an age is counted back from `now`. Raises InvalidInput.
     """
-    match = _MOMENT.fullmatch(text.strip())
+    match = re.fullmatch(_MOMENT, text.strip())
     if match is not None:
         return _instant_of(match, text, field)
-    age = _DURATION.fullmatch(text.strip())
+    age = re.fullmatch(_DURATION, text.strip())
     if age is not None and age[2] is not None:
         return _in_range(now - round(parse_duration(text, field) * 1_000), text, field)
     raise InvalidInput(
@@ -66,7 +66,7 @@ def parse_moment(text: str, now: int, field: str) -> int:
 
 def is_bare_date(text: str) -> bool:
     """True for a date with no time of day."""
-    match = _MOMENT.fullmatch(text.strip())
+    match = re.fullmatch(_MOMENT, text.strip())
     return match is not None and match[4] is None
 
 
@@ -127,7 +127,7 @@ def from_datetime(moment: datetime) -> int:
 
 def parse_duration(text: str, field: str) -> float:
     """Milliseconds of `250ms`, `5s`, `30m`, `2h`, `7d`, or a bare number of ms; raises InvalidInput."""
-    match = _DURATION.fullmatch(text.strip())
+    match = re.fullmatch(_DURATION, text.strip())
     value = float(match[1]) * _UNIT_MS[match[2]] if match else math.nan
     if not math.isfinite(value):
         raise InvalidInput(

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 from mplp_trace_cli.domain.errors import StorageFailed, StoreDamaged
 
 
-@dataclass(frozen=True)
-class StorePaths:
+class StorePaths(NamedTuple):
     """The store and what lies beside it; the path is absolute and free of links."""
 
     store: str
@@ -52,7 +49,7 @@ class StorePaths:
     def make_folder(self) -> None:
         """Makes the folder, for its owner alone; raises StorageFailed."""
         with os_errors(self.folder):
-            Path(self.folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
 
 
 @contextlib.contextmanager
@@ -69,6 +66,8 @@ def make_once(final: str, make: Callable[[str], None]) -> None:
 
     The draft is made in a private folder beside its place, so that no half-made file is ever seen.
     """
+    import tempfile  # 2 ms, for the first command on a path alone
+
     with (
         os_errors(final),
         tempfile.TemporaryDirectory(prefix=".new-", dir=os.path.dirname(final)) as folder,

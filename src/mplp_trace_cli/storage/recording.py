@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mplp_trace_cli.domain.errors import (
     AlreadyExists,
@@ -40,8 +39,7 @@ LOOKUP_SECONDS = 0.5
 LAST = "@last"
 
 
-@dataclass(frozen=True)
-class Ending:
+class Ending(NamedTuple):
     """How a trace is to end; `at` None is now, `note` is an event to record beside the end."""
 
     status: str
@@ -170,7 +168,7 @@ class Recorder:
         from mplp_trace_cli.storage.known import known_traces
         from mplp_trace_cli.storage.store import Store, StoreSettings
 
-        store = Store(self.paths, replace(StoreSettings(), busy_seconds=LOOKUP_SECONDS))
+        store = Store(self.paths, StoreSettings(busy_seconds=LOOKUP_SECONDS))
         ids = list(trace_ids)
         try:
             return known_traces(Pair(store, self.inbox, now), ids)

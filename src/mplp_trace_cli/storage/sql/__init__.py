@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pkgutil
-
 
 def statement(name: str) -> str:
     """The text of the file `name`.sql in this folder."""
@@ -16,6 +14,8 @@ def migration(name: str) -> str:
 
 
 def _text(package: str, file: str) -> str:
+    import pkgutil  # only where SQL is run, which is not where a recorder starts
+
     content = pkgutil.get_data(package, file)
     if content is None:
         raise FileNotFoundError(file)

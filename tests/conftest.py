@@ -1,0 +1,128 @@
+"""What tests share: the command as a real process, a library module on a store of its own, real data."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from mplp_trace_cli import TraceModuleOptions, initialize_trace_module
+from mplp_trace_cli.module import TraceModule
+from mplp_trace_cli.service import TraceManagementService
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE_DATA = ROOT / "sample_data"
+CONFORMANCE = Path(os.environ.get("MPLP_TRACE_CONFORMANCE_DATA", ROOT.parent / "shared" / "data"))
+COMMAND = [sys.executable, "-m", "mplp_trace_cli"]
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+    raw: bytes = b""
+
+    @property
+    def line(self) -> str:
+        """The one line it answered with."""
+        return self.stdout.strip()
+
+
+@dataclass(frozen=True)
+class Cli:
+    """The command in a process of its own, on a store of its own."""
+
+    folder: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def db(self) -> Path:
+        """The store."""
+        return self.folder / "traces.duckdb"
+
+    def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The environment of the command: nothing of the caller's settings, its own home."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("MPLP_")}
+        own = {"MPLP_TRACE_DB": str(self.db), "HOME": str(self.folder), "COLUMNS": "80", "NO_COLOR": "1"}
+        return {**kept, **own, **self.env, **(extra or {})}
+
+    def __call__(
+        self,
+        *arguments: str | bytes | Path,
+        stdin: str | bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        timeout: float = 60,
+    ) -> Done:
+        """Runs the command to its end."""
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            input=given if given is not None else b"",
+            capture_output=True,
+            env=self.environment(env),
+            cwd=cwd or self.folder,
+            timeout=timeout,
+        )
+        out, err = done.stdout.decode(errors="backslashreplace"), done.stderr.decode(errors="backslashreplace")
+        return Done(done.returncode, out, err, done.stdout)
+
+    def ok(self, *arguments: str | Path, stdin: str | bytes | None = None) -> str:
+        """Runs the command, which must succeed, and gives its answer."""
+        done = self(*arguments, stdin=stdin)
+        assert done.code == 0, done.stderr
+        return done.line
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        """Starts the command with pipes."""
+        return subprocess.Popen(
+            [*COMMAND, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self.environment(),
+            cwd=self.folder,
+        )
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """The command on an empty folder."""
+    return Cli(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """The command on a store with the sample project; tests only ask it."""
+    sample = Cli(tmp_path_factory.mktemp("sample"))
+    sample.ok("import", SAMPLE_DATA / "project.jsonl")
+    return sample
+
+
+@pytest.fixture
+def module(tmp_path: Path) -> Iterator[TraceModule]:
+    """The library on an empty store."""
+    with initialize_trace_module(TraceModuleOptions(data_source=str(tmp_path / "traces.duckdb"))) as made:
+        yield made
+
+
+@pytest.fixture
+def service(module: TraceModule) -> TraceManagementService:
+    """The service of the module."""
+    return module.trace_management_service
+
+
+@pytest.fixture(scope="session")
+def conformance() -> Path:
+    """Real material written elsewhere; where it is not there, the test is skipped."""
+    if not CONFORMANCE.is_dir():
+        pytest.skip(f"no conformance data at {CONFORMANCE} (set MPLP_TRACE_CONFORMANCE_DATA)")
+    return CONFORMANCE
