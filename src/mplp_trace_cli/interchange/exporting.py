@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
+from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.questions import ExportRequest
@@ -76,6 +77,8 @@ class _Plan:
 
 def plan_export(request: ExportRequest) -> _Plan:
     """Decides format, compression and shape; raises InvalidInput for what does not fit together."""
+    if has_surrogate(request.destination):
+        raise InvalidInput(f"{request.destination}: the path of an export must be UTF-8")
     suffix_format, suffix_packed = _from_suffix(request.destination)
     chosen = request.format or suffix_format
     if chosen is None:
@@ -171,9 +174,19 @@ def _select(db: Connection, selection: Selection) -> None:
         f"CREATE OR REPLACE TEMP TABLE selected AS SELECT trace_id FROM traces {where}", selection.values
     )
     chosen = "SEMI JOIN selected USING (trace_id)" if selection.condition else ""
-    for view in ("traces", "events"):
-        db.execute(f"CREATE OR REPLACE TEMP VIEW chosen_{view} AS FROM {view} {chosen}")
+    # A join may turn rows round, and what an import held back lies behind what came after it; the order of
+    # arrival must survive an export. Traces are few; events are sorted only where they are out of order.
+    in_order = not selection.condition and _in_order(db)
+    orders = {"traces": "ORDER BY seq", "events": "" if in_order else "ORDER BY seq"}
+    for view, order in orders.items():
+        db.execute(f"CREATE OR REPLACE TEMP VIEW chosen_{view} AS FROM {view} {chosen} {order}")
     db.execute("CREATE OR REPLACE TEMP VIEW chosen_metrics AS FROM metrics")
+
+
+def _in_order(db: Connection) -> bool:
+    """True when the events lie in the order in which they arrived."""
+    query = "SELECT bool_or(seq < before) FROM (SELECT seq, lag(seq) OVER () AS before FROM events)"
+    return not (db.execute(query).fetchone() or (None,))[0]
 
 
 def _count(db: Connection, table: str) -> int:
