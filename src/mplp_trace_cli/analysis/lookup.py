@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from mplp_trace_cli.analysis.answers import TraceWithEvents, event_of, trace_of
 from mplp_trace_cli.analysis.queries import query_events, query_traces
-from mplp_trace_cli.domain.errors import AmbiguousId, NotFound
+from mplp_trace_cli.domain.checks import has_surrogate
+from mplp_trace_cli.domain.errors import AmbiguousId, InvalidInput, NotFound
 from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.questions import EventFilter, Pagination, TraceFilter
 from mplp_trace_cli.domain.summary import summarize
@@ -16,7 +17,9 @@ LAST = "@last"
 
 
 def resolve_trace(db: Connection, text: str) -> str:
-    """The id that an id, a unique prefix or `@last` means; raises NotFound, AmbiguousId."""
+    """The id that an id, a unique prefix or `@last` means; raises NotFound, AmbiguousId, InvalidInput."""
+    if has_surrogate(text):
+        raise InvalidInput(f"trace: {text[:60]!r} is not UTF-8")
     if text == LAST:
         row = db.execute("SELECT trace_id FROM traces ORDER BY started_at DESC, seq DESC LIMIT 1").fetchone()
         if row is None:

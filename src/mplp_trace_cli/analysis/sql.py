@@ -9,6 +9,7 @@ import duckdb
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.analysis.queries import stream
+from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.errors import QueryFailed
 from mplp_trace_cli.storage.store import Connection
 
@@ -22,6 +23,8 @@ def run_sql(db: Connection, query: str, params: Mapping[str, Any]) -> Answer:
 
     Raises QueryFailed for what is wrong, refused, or more than one statement.
     """
+    if any(isinstance(text, str) and has_surrogate(text) for text in (query, *params, *params.values())):
+        raise QueryFailed("sql: the query or a parameter is not UTF-8")
     try:
         bound = _bound(_single(db, query), params)
         db.execute("SET enable_external_access = false")

@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mplp_trace_cli.domain.enums import unknown_word
+from mplp_trace_cli.domain.errors import InvalidInput
+
 if TYPE_CHECKING:
     from mplp_trace_cli.service import TraceManagementService
 
 USER_UMASK = os.umask(0o077)
 os.umask(USER_UMASK)
 
+COLORS = ("auto", "always", "never")
 RECORDING = frozenset(("create", "record", "complete", "fail", "cancel"))
 """The commands that `--best-effort` keeps from stopping a script."""
 
@@ -35,7 +39,9 @@ def current() -> Settings:
 
 
 def set_option(name: str, value: Any) -> None:
-    """Notes a global option, wherever on the command line it stood."""
+    """Notes a global option, wherever on the command line it stood; raises InvalidInput."""
+    if name == "color" and value not in (None, *COLORS):
+        raise InvalidInput(f"--color: {unknown_word(COLORS, value)}")
     if value not in (None, False):
         _settings[0] = _settings[0]._replace(**{name: value})
 

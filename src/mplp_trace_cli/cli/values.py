@@ -43,6 +43,8 @@ def json_object(text: str | None, pairs: Iterable[str], option: tuple[str, str])
 def from_file(text: str, option: str) -> str:
     """The text itself, or what the file of `@FILE` (`@-`: standard input) holds; raises InvalidInput."""
     if not text.startswith("@"):
+        if has_surrogate(text):
+            raise InvalidInput(f"{option}: is not UTF-8")
         return text
     try:
         if text == "@-":

@@ -23,9 +23,10 @@ class Checker:
         self.problems: list[str] = []
 
     def finish(self) -> None:
-        """Raises InvalidInput with every problem found, if there is one."""
-        if self.problems:
-            raise InvalidInput("; ".join(self.problems), details={"problems": list(self.problems)})
+        """Raises InvalidInput with every problem found, each once, if there is one."""
+        problems = list(dict.fromkeys(self.problems))
+        if problems:
+            raise InvalidInput("; ".join(problems), details={"problems": problems})
 
     def text(self, name: str) -> str | None:
         """An optional text."""

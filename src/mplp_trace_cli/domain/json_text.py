@@ -125,7 +125,7 @@ def _guarded(read: Any, text: str, at: int) -> tuple[Any, int]:
     try:
         value, end = read(text, at)
     except json.JSONDecodeError as error:
-        raise JsonFault(f"not JSON: {error.msg} at character {error.pos + 1}") from None
+        raise JsonFault(f"not JSON: {error.msg.removesuffix(' at')} at character {error.pos + 1}") from None
     except RecursionError:
         raise JsonFault(f"nested deeper than {MAX_DEPTH} levels") from None
     return value, int(end)

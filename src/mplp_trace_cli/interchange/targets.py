@@ -21,7 +21,14 @@ ENTRIES = ("traces", "events", "metrics")
 
 @contextlib.contextmanager
 def whole_file(path: str, umask: int) -> Iterator[str]:
-    """A draft beside `path` that takes its place when the block ends well, and is gone otherwise."""
+    """A draft beside `path` that takes its place when the block ends well, and is gone otherwise.
+
+    A device or a named pipe is written into as it stands: to replace it would take it from everybody.
+    """
+    if is_special(path):
+        with os_errors(path):
+            yield path
+        return
     draft = _draft(path)
     try:
         with os_errors(path):
@@ -61,6 +68,11 @@ def os_errors(path: str) -> Iterator[None]:
         raise
     except OSError as error:
         raise StorageFailed(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def is_special(path: str) -> bool:
+    """True for what is there and is neither a file nor a folder: a device, a named pipe."""
+    return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
 
 
 def _draft(path: str) -> str:
@@ -109,7 +121,7 @@ def text_stream(path: str, compression: str) -> Iterator[IO[bytes]]:
         if path == STDOUT:
             raw: IO[bytes] = sys.stdout.buffer
         else:
-            raw = stack.enter_context(open(path, "xb"))
+            raw = stack.enter_context(open(path, "wb" if is_special(path) else "xb"))
         yield stack.enter_context(_compressed(raw, compression))
     if path == STDOUT:
         sys.stdout.buffer.flush()

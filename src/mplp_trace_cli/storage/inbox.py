@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from mplp_trace_cli.domain.errors import (
+    InvalidInput,
     StorageFailed,
     StoreBusy,
     StoreDamaged,
@@ -128,11 +129,13 @@ class Inbox:
 
     @contextlib.contextmanager
     def errors(self) -> Iterator[None]:
-        """The door: a sqlite3 error inside becomes one of ours."""
+        """The door: a sqlite3 error inside becomes one of ours, and so does text that UTF-8 cannot hold."""
         try:
             yield
         except sqlite3.Error as error:
             raise _translated(error, self.path) from error
+        except UnicodeEncodeError as error:
+            raise InvalidInput(f"{error.object[:60]!r} is not UTF-8") from error
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

@@ -7,7 +7,8 @@ import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from mplp_trace_cli.domain.errors import StorageFailed, StoreDamaged
+from mplp_trace_cli.domain.checks import has_surrogate
+from mplp_trace_cli.domain.errors import InvalidInput, StorageFailed, StoreDamaged
 
 
 class StorePaths(NamedTuple):
@@ -17,8 +18,10 @@ class StorePaths(NamedTuple):
 
     @classmethod
     def at(cls, path: str | os.PathLike[str]) -> StorePaths:
-        """The files that belong to the store at `path`; raises StoreDamaged for a folder."""
+        """The files that belong to the store at `path`; raises StoreDamaged for a folder, InvalidInput."""
         resolved = os.path.realpath(os.path.expanduser(path))
+        if has_surrogate(resolved):
+            raise InvalidInput(f"{resolved}: the path of a store must be UTF-8")
         if os.path.isdir(resolved):
             raise StoreDamaged(
                 f"{resolved} is a folder, not a store",
