@@ -1,6 +1,6 @@
 """`python -m mplp_trace_cli` is `mplp-trace`."""
 
-from mplp_trace_cli.cli.main import main
+from mplp_trace_cli.cli.main import run
 
 if __name__ == "__main__":
-    main()
+    run()

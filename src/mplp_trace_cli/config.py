@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from mplp_trace_cli.domain.enums import Level, parse_word
 from mplp_trace_cli.domain.errors import ConfigInvalid, InvalidInput
-from mplp_trace_cli.domain.event import MAX_EVENT_BYTES
+from mplp_trace_cli.domain.event_row import MAX_EVENT_BYTES
 
 APP = "mplp-trace"
 PROJECT_FILE = ".mplp-trace.toml"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeV
 from mplp_trace_cli.config import TraceModuleOptions
 from mplp_trace_cli.domain.enums import Level, TraceStatus
 from mplp_trace_cli.domain.errors import FeatureDisabled, InvalidInput, TraceError
-from mplp_trace_cli.domain.event import Event, EventRow, EventRules, event_row
+from mplp_trace_cli.domain.event_row import EventRow, EventRules, event_row
 from mplp_trace_cli.domain.requests import (
     CreateTraceRequest,
     EndTraceRequest,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         TraceQueryResult,
         TraceWithEvents,
     )
+    from mplp_trace_cli.domain.event import Event
     from mplp_trace_cli.domain.questions import (
         EventFilter,
         ExportRequest,
@@ -53,7 +54,7 @@ IMPORT_SECONDS = 60.0
 Result = TypeVar("Result")
 Asked = TypeVar("Asked")
 P = ParamSpec("P")
-Listener = Callable[[Event], None]
+Listener = Callable[["Event"], None]
 
 
 class Wiring(NamedTuple):
@@ -182,13 +183,22 @@ class TraceManagementService:
         self, request: RecordEventRequest | Mapping[str, Any] | None = None, /, **given: Any
     ) -> Event:
         """One event of an active trace, durably recorded; then the listeners hear of it."""
-        asked = _request(RecordEventRequest, request, given)
+        from mplp_trace_cli.domain.event import Event
+
+        event = Event.from_row(self._record(_request(RecordEventRequest, request, given)))
+        self._tell(event)
+        return event
+
+    @operation
+    def record_row(self, request: RecordEventRequest) -> EventRow:
+        """The same for a caller without listeners: the event as plain values, and 2 ms less to import."""
+        return self._record(request)
+
+    def _record(self, asked: RecordEventRequest) -> EventRow:
         row = event_row(asked._asdict(), self._rules)
         with self._lock:
             self.recorder.record_event(row, self._wiring.clock(), given_id=asked.event_id is not None)
-        event = Event.from_row(row)
-        self._tell(event)
-        return event
+        return row
 
     @operation
     def record_events(self, requests: Iterable[RecordEventRequest | Mapping[str, Any]]) -> Counts:
@@ -200,8 +210,8 @@ class TraceManagementService:
         rules = GroupRules("record_events", self._wiring.clock(), strict=True)
         with self._lock:
             counts = record_group(self.recorder, lines, rules)
-        for row in rows if self._listeners else ():
-            self._tell(Event.from_row(row))
+        if self._listeners:
+            self._tell_all(rows)
         return counts
 
     @operation
@@ -270,7 +280,7 @@ class TraceManagementService:
         return self.end_trace(trace_id=trace_id, status=TraceStatus.CANCELLED)
 
     def resolve_open(self, text: str) -> str:
-        """The id of the open trace that an id, a unique prefix or `@last` means; raises NotFound, AmbiguousId."""
+        """The open trace that an id, a unique prefix or `@last` means; raises NotFound, AmbiguousId."""
         with self._lock:
             return self.recorder.resolve(text, self._wiring.clock())
 
@@ -295,6 +305,12 @@ class TraceManagementService:
         with self._lock:
             self._listeners = [pair for pair in self._listeners if pair[0] != callback]
 
+    def _tell_all(self, rows: Iterable[EventRow]) -> None:
+        from mplp_trace_cli.domain.event import Event
+
+        for row in rows:
+            self._tell(Event.from_row(row))
+
     def _tell(self, event: Event) -> None:
         for callback, wanted in self._listeners:
             try:
@@ -307,7 +323,7 @@ class TraceManagementService:
                 log.exception("an event listener raised; recording goes on")
 
     def resolve_trace(self, text: str) -> str:
-        """The id of the trace, open or not, that an id, a prefix or `@last` means; raises NotFound, AmbiguousId."""
+        """The trace, open or not, that an id, a prefix or `@last` means; raises NotFound, AmbiguousId."""
         from mplp_trace_cli.analysis.lookup import resolve_trace
 
         with self.reading() as db:

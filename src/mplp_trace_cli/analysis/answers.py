@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from mplp_trace_cli.domain.event import Event, EventRow
+from mplp_trace_cli.domain.event import Event
+from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.domain.json_text import parse
 from mplp_trace_cli.domain.summary import TraceSummary
 from mplp_trace_cli.domain.times import format_instant

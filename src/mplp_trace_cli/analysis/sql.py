@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import duckdb
@@ -14,8 +14,20 @@ from mplp_trace_cli.domain.errors import QueryFailed
 from mplp_trace_cli.storage.store import Connection
 
 _ALLOWED = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
-_INSTANTS = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP")
-_NESTED = ("STRUCT", "MAP", "UNION")
+_FETCHED: tuple[tuple[Kind, str, Callable[[str], bool]], ...] = (
+    (Kind.INSTANT, "epoch_us({})", lambda kind: kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMP")),
+    (Kind.JSON, "{}::VARCHAR", lambda kind: kind == "JSON"),
+    (Kind.JSON, "to_json({})::VARCHAR", lambda kind: kind.endswith("[]")),
+    (Kind.JSON, "to_json({})::VARCHAR", lambda kind: kind.startswith(("STRUCT", "MAP", "UNION"))),
+    (Kind.BOOLEAN, "{}", lambda kind: kind == "BOOLEAN"),
+    (Kind.NUMBER, "{}::DOUBLE", lambda kind: kind.startswith("DECIMAL")),
+    (
+        Kind.NUMBER,
+        "{}",
+        lambda kind: kind.endswith("INT") or kind in ("INTEGER", "UINTEGER", "DOUBLE", "FLOAT"),
+    ),
+)
+"""How each type of DuckDB is fetched as a plain value; any other as text."""
 
 
 def run_sql(db: Connection, query: str, params: Mapping[str, Any]) -> Answer:
@@ -60,18 +72,9 @@ def _bound(statement: duckdb.Statement, params: Mapping[str, Any]) -> dict[str, 
 
 def _column(at: int, name: str, kind: str) -> tuple[Column, str]:
     """A column of the answer and the expression that fetches it as a plain value."""
-    if kind in _INSTANTS:
-        return Column(name, Kind.INSTANT), f"epoch_us(#{at})"
-    if kind == "JSON":
-        return Column(name, Kind.JSON), f"#{at}::VARCHAR"
-    if kind.endswith("[]") or kind.startswith(_NESTED):
-        return Column(name, Kind.JSON), f"to_json(#{at})::VARCHAR"
-    if kind == "BOOLEAN":
-        return Column(name, Kind.BOOLEAN), f"#{at}"
-    if kind.startswith("DECIMAL"):
-        return Column(name, Kind.NUMBER), f"#{at}::DOUBLE"
-    if kind.endswith("INT") or kind in ("INTEGER", "UINTEGER", "DOUBLE", "FLOAT"):
-        return Column(name, Kind.NUMBER), f"#{at}"
+    for known, expression, is_kind in _FETCHED:
+        if is_kind(kind):
+            return Column(name, known), expression.format(f"#{at}")
     return Column(name), f"#{at}::VARCHAR"
 
 

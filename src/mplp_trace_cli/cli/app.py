@@ -18,20 +18,20 @@ _ROOM = "mplp_trace_cli.cli"
 
 RECORDING, ASKING, MOVING, KEEPING = "Recording", "Asking", "Moving data", "Keeping"
 COMMANDS = {
-    "init": ("keeping", KEEPING),
     "create": ("create", RECORDING),
     "record": ("record", RECORDING),
     "complete": ("ending", RECORDING),
     "fail": ("ending", RECORDING),
     "cancel": ("ending", RECORDING),
-    "import": ("importing", MOVING),
-    "rejects": ("rejects", MOVING),
     "show": ("show", ASKING),
     "query": ("query", ASKING),
     "events": ("query", ASKING),
     "sql": ("sql", ASKING),
     "schema": ("sql", ASKING),
+    "import": ("importing", MOVING),
     "export": ("exporting", MOVING),
+    "rejects": ("rejects", MOVING),
+    "init": ("keeping", KEEPING),
     "info": ("keeping", KEEPING),
     "flush": ("keeping", KEEPING),
     "doctor": ("keeping", KEEPING),

@@ -15,17 +15,24 @@ from mplp_trace_cli.domain.trace import DEFAULT_CONTEXT
 
 
 def create_command(
-    name: Annotated[str, typer.Argument(help="What the trace is called.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="What the trace is called.", show_default=False)
+    ],
     context: Annotated[
         str | None, typer.Option(metavar="ID", help="Its context; $MPLP_CONTEXT_ID, else default.")
     ] = None,
     execution: Annotated[str | None, typer.Option(metavar="ID", help="Its execution.")] = None,
     type_: Annotated[
         str,
-        typer.Option("--type", metavar=values.words(TraceType), autocompletion=values.complete_type),
+        typer.Option(
+            "--type",
+            metavar="TYPE",
+            help=f"Its kind: {values.words(TraceType)}.",
+            autocompletion=values.complete_type,
+        ),
     ] = TraceType.WORKFLOW_EXECUTION.value,
-    description: Annotated[str | None, typer.Option(help="What it is about.")] = None,
-    tag: Annotated[list[str] | None, typer.Option(help="A tag; repeat for more.")] = None,
+    description: Annotated[str | None, typer.Option(metavar="TEXT", help="What it is about.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="A tag; repeat for more.")] = None,
     metadata: Annotated[
         str | None, typer.Option(metavar="JSON|@FILE", help="Metadata as a JSON object.")
     ] = None,

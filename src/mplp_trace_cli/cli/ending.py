@@ -14,6 +14,7 @@ from mplp_trace_cli.domain.requests import EndTraceRequest
 Trace = Annotated[
     str | None,
     typer.Argument(
+        metavar="TRACE",
         help="An id, a unique prefix, or @last; $MPLP_TRACE_ID.",
         autocompletion=values.complete_trace,
         show_default=False,
@@ -40,7 +41,7 @@ def cancel_command(
 
 def fail_command(
     trace: Trace = None,
-    message: Annotated[str | None, typer.Option(help="Why; kept as an error event.")] = None,
+    message: Annotated[str | None, typer.Option(metavar="TEXT", help="Why; kept as an error event.")] = None,
     at: At = None,
     flush: Flush = False,
     best_effort: BestEffort = False,

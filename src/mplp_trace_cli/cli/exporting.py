@@ -30,10 +30,12 @@ def export_command(
         str, typer.Option("-o", "--output", metavar="PATH", help="Where to; - is stdout.")
     ],
     format_: Annotated[
-        str | None, typer.Option("--format", metavar="|".join(FORMATS), help="Else by the suffix.")
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help=f"{', '.join(FORMATS)}; else by the suffix."),
     ] = None,
     compression: Annotated[
-        str | None, typer.Option(metavar="|".join(COMPRESSIONS), help="Else by the suffix; zstd in parquet.")
+        str | None,
+        typer.Option(metavar="KIND", help=f"{', '.join(COMPRESSIONS)}; else by the suffix, zstd in parquet."),
     ] = None,
     include_events: Annotated[
         bool | None,
@@ -43,7 +45,8 @@ def export_command(
     ] = None,
     include_metrics: Annotated[bool, typer.Option("--include-metrics", help="Metric samples too.")] = False,
     partition_by: Annotated[
-        str | None, typer.Option(metavar="|".join(PARTITIONS), help="Folders by this, in csv and parquet.")
+        str | None,
+        typer.Option(metavar="KEY", help=f"{', '.join(PARTITIONS)}: a folder each, in csv and parquet."),
     ] = None,
     csv_safe: Annotated[
         bool, typer.Option("--csv-safe", help="Put ' before cells that a spreadsheet would run.")
@@ -54,12 +57,12 @@ def export_command(
     context: Annotated[Many, option("--context", "Context id.", "ID")] = None,
     execution: Annotated[Many, option("--execution", "Execution id.", "ID")] = None,
     type_: Annotated[
-        Many, option("--type", "Kind of trace.", values.words(TraceType), values.complete_type)
+        Many, option("--type", f"{values.words(TraceType)}.", "TYPE", values.complete_type)
     ] = None,
     status: Annotated[
-        Many, option("--status", "Where it stands.", values.words(TraceStatus), values.complete_status)
+        Many, option("--status", f"{values.words(TraceStatus)}.", "STATUS", values.complete_status)
     ] = None,
-    tag: Annotated[Many, option("--tag", "A tag it has.")] = None,
+    tag: Annotated[Many, option("--tag", "A tag it has.", "TAG")] = None,
     name: Annotated[Many, option("--name", "Its name, as a glob.", "GLOB")] = None,
     meta: Annotated[Many, option("--meta", "A value in its metadata.", "K=V")] = None,
     since: Since = None,

@@ -22,7 +22,9 @@ def import_command(
     files: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="Files; - is stdin.", show_default=False)
     ],
-    input_format: Annotated[str, typer.Option(metavar="auto|jsonl|json", help="What is in them.")] = "auto",
+    input_format: Annotated[
+        str, typer.Option(metavar="FORMAT", help="What is in them: auto, jsonl, json.")
+    ] = "auto",
     create_missing: Annotated[
         bool, typer.Option("--create-missing", help="Make traces that are not there.")
     ] = False,

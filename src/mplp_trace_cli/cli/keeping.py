@@ -18,7 +18,7 @@ from mplp_trace_cli.domain.errors import AlreadyExists, StorageFailed
 
 
 def init_command(
-    folder: Annotated[str, typer.Argument(help="Where; here.", show_default=False)] = ".",
+    folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Where; here.", show_default=False)] = ".",
     force: Annotated[bool, typer.Option("--force", help="Replace a settings file.")] = False,
 ) -> None:
     """Give a folder a store of its own: writes .mplp-trace.toml and makes the store."""

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
+gc.disable()  # nothing of what is imported next is garbage; looking for some costs 3 ms
+
+# ruff: noqa: E402
+import contextlib
 import os
 import signal
 import sys
@@ -12,16 +18,34 @@ from typer.exceptions import TyperException
 
 from mplp_trace_cli.cli import output
 from mplp_trace_cli.cli.app import PROGRAM, app
-from mplp_trace_cli.cli.settings import USER_UMASK, is_best_effort
+from mplp_trace_cli.cli.settings import is_best_effort
 from mplp_trace_cli.domain.errors import TraceError
 
 DEBUG_VARIABLE = "MPLP_TRACE_DEBUG"
 OK, NEGATIVE, FAILED, INTERRUPTED, CLOSED_STDOUT = 0, 1, 2, 130, 141
 
 
-def main() -> NoReturn:
-    """Runs the command of `sys.argv` and exits."""
-    os.umask(0o077)  # what this tool keeps is its owner's alone; exports get USER_UMASK
+class Terminated(BaseException):
+    """Somebody asked this process to end."""
+
+
+_STOPPED = {output.StdoutClosed: CLOSED_STDOUT, Terminated: 128 + signal.SIGTERM}
+
+
+def run() -> NoReturn:
+    """The program: `main`, then out without taking the interpreter apart, which costs 8 ms.
+
+    All files are closed and both streams flushed by then.
+    """
+    code = main()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def main() -> int:
+    """Runs the command of `sys.argv` and gives its exit code, its answer flushed."""
+    os.umask(0o077)  # what this tool keeps is its owner's alone; exports follow the user's
     signal.signal(signal.SIGTERM, _on_sigterm)
     code = _guarded(sys.argv[1:])
     try:
@@ -31,7 +55,7 @@ def main() -> NoReturn:
     except OSError as error:
         output.error(f"standard output cannot be written: {error.strerror}")
         code = FAILED
-    output.leave(code)
+    return code
 
 
 def _guarded(arguments: list[str]) -> int:
@@ -41,8 +65,8 @@ def _guarded(arguments: list[str]) -> int:
         return _told(error.message, error.hint, NEGATIVE if error.negative else FAILED, arguments)
     except TyperException as error:
         return _usage(error, arguments)
-    except (output.StdoutClosed, KeyboardInterrupt, typer.Abort) as stopped:
-        return CLOSED_STDOUT if isinstance(stopped, output.StdoutClosed) else INTERRUPTED
+    except (output.StdoutClosed, KeyboardInterrupt, typer.Abort, Terminated) as stopped:
+        return _STOPPED.get(type(stopped), INTERRUPTED)
     except (OSError, MemoryError) as error:
         return _told(_sentence(error), None, FAILED, arguments)
     except Exception as fault:
@@ -78,7 +102,4 @@ def _told(message: str, hint: str | None, code: int, arguments: list[str]) -> in
 
 
 def _on_sigterm(*_: object) -> NoReturn:
-    raise SystemExit(128 + signal.SIGTERM)
-
-
-__all__ = ["USER_UMASK", "main"]
+    raise Terminated

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from typing import NoReturn
 
 from mplp_trace_cli.cli.settings import current
 
@@ -76,10 +75,3 @@ def paints(stream: object) -> bool:
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
     return bool(getattr(stream, "isatty", lambda: False)())
-
-
-def leave(code: int) -> NoReturn:
-    """Ends the process; a closed standard output is no reason for a message."""
-    if code == 141:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    sys.exit(code)

@@ -38,24 +38,26 @@ MaxDuration = Annotated[
 Sort = Annotated[
     str | None, typer.Option(metavar="FIELD[:desc]", help="Order by a field.", rich_help_panel=SHAPE)
 ]
-Page = Annotated[int, typer.Option(help="Which page of --limit rows.", min=1, rich_help_panel=SHAPE)]
+Page = Annotated[
+    int, typer.Option(metavar="N", help="Which page of --limit rows.", min=1, rich_help_panel=SHAPE)
+]
 Limit = Annotated[
     int | None,
-    typer.Option(help="How many rows; 50 in tables, else all.", min=0, rich_help_panel=SHAPE),
+    typer.Option(metavar="N", help="How many rows; 50 in tables, else all.", min=0, rich_help_panel=SHAPE),
 ]
 Format = Annotated[
     str | None,
     typer.Option(
         "--format",
-        metavar="|".join(formats.FORMATS),
-        help="How to print; $MPLP_TRACE_FORMAT.",
+        metavar="FORMAT",
+        help=f"{', '.join(formats.FORMATS)}; $MPLP_TRACE_FORMAT.",
         rich_help_panel=SHAPE,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Short for --format json.", rich_help_panel=SHAPE)]
 
 
-def option(name: str, help: str, metavar: str | None = None, complete: Any = None) -> Any:
+def option(name: str, help: str, metavar: str = "TEXT", complete: Any = None) -> Any:
     """A filter that may be repeated."""
     return typer.Option(name, help=help, metavar=metavar, autocompletion=complete, rich_help_panel=FILTERS)
 
@@ -77,12 +79,12 @@ def query_command(
     context: Annotated[Many, option("--context", "Context id.", "ID")] = None,
     execution: Annotated[Many, option("--execution", "Execution id.", "ID")] = None,
     type_: Annotated[
-        Many, option("--type", "Kind of trace.", values.words(TraceType), values.complete_type)
+        Many, option("--type", f"{values.words(TraceType)}.", "TYPE", values.complete_type)
     ] = None,
     status: Annotated[
-        Many, option("--status", "Where it stands.", values.words(TraceStatus), values.complete_status)
+        Many, option("--status", f"{values.words(TraceStatus)}.", "STATUS", values.complete_status)
     ] = None,
-    tag: Annotated[Many, option("--tag", "A tag it has.")] = None,
+    tag: Annotated[Many, option("--tag", "A tag it has.", "TAG")] = None,
     name: Annotated[Many, option("--name", "Its name, as a glob.", "GLOB")] = None,
     meta: Annotated[Many, option("--meta", "A value in its metadata.", "K=V")] = None,
     since: Since = None,
@@ -132,10 +134,10 @@ def events_command(
     ] = None,
     event_type: Annotated[Many, option("--event-type", "What happened, as a glob.", "GLOB")] = None,
     level: Annotated[
-        Many, option("--level", "Exactly this level.", values.words(Level), values.complete_level)
+        Many, option("--level", f"Exactly: {values.words(Level)}.", "LEVEL", values.complete_level)
     ] = None,
     min_level: Annotated[
-        str | None, option("--min-level", "At least this level.", values.words(Level), values.complete_level)
+        str | None, option("--min-level", "At least this level.", "LEVEL", values.complete_level)
     ] = None,
     source: Annotated[Many, option("--source", "Where it comes from.")] = None,
     data: Annotated[Many, option("--data", "A value in its data.", "K=V")] = None,

@@ -33,12 +33,12 @@ def record_command(
     level: Annotated[
         str | None,
         typer.Option(
-            metavar=values.words(Level),
-            help="How much it matters; info.",
+            metavar="LEVEL",
+            help=f"{values.words(Level)}; info where none is given.",
             autocompletion=values.complete_level,
         ),
     ] = None,
-    message: Annotated[str | None, typer.Option(help="For people to read.")] = None,
+    message: Annotated[str | None, typer.Option(metavar="TEXT", help="For people to read.")] = None,
     data: Annotated[str | None, typer.Option(metavar="JSON|@FILE", help="Data as a JSON object.")] = None,
     set_: Annotated[
         list[str] | None,
@@ -47,7 +47,9 @@ def record_command(
     duration_ms: Annotated[str | None, typer.Option(metavar="N", help="How long it took, in ms.")] = None,
     timestamp: Annotated[str | None, typer.Option(metavar="TIME", help="When it happened; now.")] = None,
     parent: Annotated[str | None, typer.Option(metavar="EVENT", help="The event it belongs under.")] = None,
-    source: Annotated[str | None, typer.Option(help="The module or component it comes from.")] = None,
+    source: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="The module or component it comes from.")
+    ] = None,
     event_id: Annotated[str | None, typer.Option(metavar="ID", help="An id of your own.")] = None,
     create_missing: Annotated[
         bool, typer.Option("--create-missing", help="With -: make traces that are not there.")
@@ -76,7 +78,7 @@ def record_command(
             source=source,
             event_id=event_id,
         )
-        output.answer(service.record_event(request).unwrap().event_id)
+        output.answer(service.record_row(request).unwrap().event_id)
     return 0
 
 

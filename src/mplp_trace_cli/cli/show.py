@@ -28,13 +28,14 @@ def show_command(
     trace: Annotated[
         str | None,
         typer.Argument(
+            metavar="TRACE",
             help="An id, a unique prefix, or @last; $MPLP_TRACE_ID, else @last.",
             autocompletion=values.complete_trace,
             show_default=False,
         ),
     ] = None,
     events: Annotated[
-        int | None, typer.Option(min=0, help="How many events; 200 in tables, else all.")
+        int | None, typer.Option(metavar="N", min=0, help="How many events; 200 in tables, else all.")
     ] = None,
     flat: Annotated[bool, typer.Option("--flat", help="In order of time, not as a tree.")] = False,
     format_: Format = None,
@@ -136,12 +137,8 @@ def _figures(found: TraceWithEvents) -> list[tuple[str, str]]:
     figures = []
     for name, spread in found.summary.performance_metrics.items():
         unit = f" {spread.unit}" if spread.unit else ""
-        figures.append(
-            (
-                name,
-                f"avg {spread.avg:,.6g}, p95 {spread.p95:,.6g}, max {spread.max:,.6g}{unit} × {spread.count:,}",
-            )
-        )
+        values = f"avg {spread.avg:,.6g}, p95 {spread.p95:,.6g}, max {spread.max:,.6g}{unit}"
+        figures.append((name, f"{values} × {spread.count:,}"))
     return figures
 
 

@@ -16,7 +16,9 @@ from mplp_trace_cli.domain.json_text import JsonFault, parse
 
 
 def sql_command(
-    query: Annotated[str, typer.Argument(help="One SELECT; - reads it from stdin.", show_default=False)],
+    query: Annotated[
+        str, typer.Argument(metavar="SQL", help="One SELECT; - reads it from stdin.", show_default=False)
+    ],
     param: Annotated[
         list[str] | None, typer.Option(metavar="K=V", help="A value for $K in the query.")
     ] = None,

@@ -83,15 +83,13 @@ def trace_given(text: str | None) -> str:
     """The trace of an option, else of the environment; raises InvalidInput where neither is."""
     found = text or os.environ.get(TRACE_VARIABLE)
     if not found:
-        raise InvalidInput(
-            "no trace is named", hint=f"--trace ID, --trace @last, or export {TRACE_VARIABLE}=ID"
-        )
+        raise InvalidInput("no trace is named", hint=f"name its id or @last, or export {TRACE_VARIABLE}=ID")
     return found
 
 
 def words(kind: type[StrEnum]) -> str:
     """The words of an enum, as shown in help."""
-    return "|".join(member.value for member in kind)
+    return ", ".join(member.value for member in kind)
 
 
 def _completer(kind: type[StrEnum]):  # type: ignore[no-untyped-def]

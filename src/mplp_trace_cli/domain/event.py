@@ -2,94 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-from mplp_trace_cli.domain.checks import Checker
 from mplp_trace_cli.domain.enums import Level
 from mplp_trace_cli.domain.errors import InvalidInput
-from mplp_trace_cli.domain.ids import new_id
-from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, JsonObject, parse
-from mplp_trace_cli.domain.standard import STANDARD_EVENTS, standard_problems
+from mplp_trace_cli.domain.event_row import EventRow, EventRules, event_row
+from mplp_trace_cli.domain.json_text import JsonObject
 from mplp_trace_cli.domain.times import format_instant, from_datetime, to_datetime
-
-MAX_EVENT_BYTES = 1 << 20
-
-
-class EventRow(NamedTuple):
-    """A valid event as plain values: what is kept, in the order in which it is kept.
-
-    `data` is JSON text, `timestamp` is microseconds since 1970.
-    """
-
-    event_id: str
-    trace_id: str
-    event_type: str
-    level: str
-    message: str | None
-    data: str
-    timestamp: int
-    duration_ms: float | None
-    parent_event_id: str | None
-    source: str | None
-
-
-class EventRules(NamedTuple):
-    """What an event is measured against, and where its defaults come from."""
-
-    clock: Callable[[], int]
-    """The present, in microseconds since 1970."""
-    new_id: Callable[[], str] = new_id
-    max_event_bytes: int = MAX_EVENT_BYTES
-    default_level: str = Level.INFO.value
-    validate_standard_events: bool = True
-
-
-def event_row(fields: Mapping[str, Any], rules: EventRules) -> EventRow:
-    """The valid event that `fields` describe; raises InvalidInput with every fault.
-
-    `data` is a mapping, a JsonObject or JSON text; `timestamp` is RFC 3339, a datetime or microseconds.
-    """
-    check = Checker(fields)
-    event_type = check.required_text("event_type")
-    data = check.json_object("data") or EMPTY_OBJECT
-    timestamp = check.instant("timestamp")
-    row = EventRow(
-        check.identity("event_id") or rules.new_id(),
-        _required_id(check, "trace_id"),
-        event_type,
-        check.word("level", Level) or rules.default_level,
-        check.text("message"),
-        data,
-        rules.clock() if timestamp is None else timestamp,
-        check.duration("duration_ms"),
-        check.text("parent_event_id"),
-        check.text("source"),
-    )
-    if rules.validate_standard_events and event_type in STANDARD_EVENTS:
-        check.problems += standard_problems(event_type, parse(data))
-    if not check.problems:
-        _check_size(row, check, rules.max_event_bytes)
-    check.finish()
-    return row
-
-
-def _required_id(check: Checker, name: str) -> str:
-    value = check.identity(name)
-    if value is None and check.fields.get(name) is None:
-        check.problems.append(f"{name}: required")
-    return value or ""
-
-
-def _check_size(row: EventRow, check: Checker, most: int) -> None:
-    texts = [value for value in row if isinstance(value, str)]
-    if sum(map(len, texts)) * 4 <= most:
-        return
-    size = sum(len(text.encode()) for text in texts)
-    if size > most:
-        check.problems.append(f"event: {size:,} bytes of text, more than the {most:,} allowed")
 
 
 @dataclass

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mplp_trace_cli.domain.errors import InvalidInput
-from mplp_trace_cli.domain.event import EventRow, EventRules, event_row
+from mplp_trace_cli.domain.event_row import EventRow, EventRules, event_row
 from mplp_trace_cli.domain.json_text import (
     EMPTY_OBJECT,
     JsonFault,

@@ -307,7 +307,8 @@ _PLAIN = {
     "trace_starts": (
         ["seq", *TraceRow._fields],
         "seq, trace_id, context_id, execution_id, trace_type, name, description, metadata, "
-        "from_json(tags, '[\"VARCHAR\"]'), make_timestamptz(started_at::BIGINT), make_timestamptz(expires_at::BIGINT)",
+        "from_json(tags, '[\"VARCHAR\"]'), make_timestamptz(started_at::BIGINT), "
+        "make_timestamptz(expires_at::BIGINT)",
     ),
     "trace_ends": (
         ["seq", *TraceEndRow._fields],

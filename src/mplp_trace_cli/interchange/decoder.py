@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 
 from mplp_trace_cli.domain.errors import InvalidInput
-from mplp_trace_cli.domain.event import EventRow
+from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, MAX_DEPTH
 from mplp_trace_cli.domain.lines import LineRules, read_line
 from mplp_trace_cli.domain.times import DAY_US, EPOCH, MAX_INSTANT, MIN_INSTANT, SECOND_US

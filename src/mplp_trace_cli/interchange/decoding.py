@@ -18,7 +18,7 @@ from typing import IO, NamedTuple
 import pyarrow as pa
 
 from mplp_trace_cli.domain.errors import StorageFailed
-from mplp_trace_cli.domain.event import EventRow, EventRules
+from mplp_trace_cli.domain.event_row import EventRow, EventRules
 from mplp_trace_cli.domain.lines import LineRules
 from mplp_trace_cli.interchange.decoder import LineDecoder
 from mplp_trace_cli.interchange.sources import Chunk

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mplp_trace_cli.domain.errors import InvalidInput, NotFound, TraceError
-from mplp_trace_cli.domain.event import EventRow
+from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.domain.ids import new_id
 from mplp_trace_cli.domain.lines import Record
 from mplp_trace_cli.domain.metric import MetricRow

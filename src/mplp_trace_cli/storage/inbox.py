@@ -22,7 +22,7 @@ from mplp_trace_cli.domain.errors import (
     StoreTooNew,
     TraceError,
 )
-from mplp_trace_cli.domain.event import EventRow
+from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.storage.paths import StorePaths, make_once
 from mplp_trace_cli.storage.sql import statement
 

@@ -19,7 +19,7 @@ from mplp_trace_cli.domain.errors import (
     StoreMissing,
     TraceFinished,
 )
-from mplp_trace_cli.domain.event import EventRow
+from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.storage.inbox import (
     END,
     EVENT,
@@ -174,7 +174,8 @@ class Recorder:
             return known_traces(Pair(store, self.inbox, now), ids)
         except (StoreBusy, StoreMissing) as error:
             raise NotFound(
-                f"trace {ids[0]} is not open: unknown or finished (the store cannot be asked: {error.message})"
+                f"trace {ids[0]} is not open: unknown or finished "
+                f"(the store cannot be asked: {error.message})"
             ) from error
 
 
