@@ -71,6 +71,10 @@ class TraceModule:
 def initialize_trace_module(options: TraceModuleOptions | None = None) -> TraceModule:
     """The Trace module with the given options, or those of the config file that counts.
 
+    Without options `$MPLP_TRACE_DB` names the store before the file does, as on the command line.
     Raises ConfigInvalid, StoreDamaged for a path that is a folder.
     """
-    return TraceModule(load_options() if options is None else options)
+    if options is None:
+        loaded = load_options()
+        options = loaded._replace(data_source=resolve_store(None, loaded))
+    return TraceModule(options)
