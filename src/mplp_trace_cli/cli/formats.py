@@ -211,22 +211,39 @@ def print_table(columns: Iterable[Column], rows: Iterable[Iterable[Any]]) -> Non
     from rich.table import Table
 
     columns = list(columns)
+    texts = [[people_text(c, value) for c, value in zip(columns, row, strict=True)] for row in rows]
+    narrow = {column.name for column in columns if column.kind in _NARROW or column.name in _WORDS}
+    if not _has_room(columns, texts, narrow):
+        narrow.clear()  # a number that is cut is another number
     table = Table(
         box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold"
     )
     for column in columns:
         right = column.kind in (Kind.NUMBER, Kind.DURATION)
-        narrow = column.kind in (Kind.NUMBER, Kind.DURATION, Kind.INSTANT) or column.name in (
-            "status",
-            "level",
-        )
         table.add_column(
-            output.visible(column.name), justify="right" if right else "left", overflow="fold", no_wrap=narrow
+            output.visible(column.name),
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=column.name in narrow,
         )
-    for row in rows:
-        cells = zip(columns, row, strict=True)
-        table.add_row(*(styled(column.name, people_text(column, value)) for column, value in cells))
+    for row in texts:
+        table.add_row(*(styled(column.name, text) for column, text in zip(columns, row, strict=True)))
     show(table)
+
+
+_NARROW = (Kind.NUMBER, Kind.DURATION, Kind.INSTANT)
+_WORDS = ("status", "level")
+_FOLDED_CELLS, _GAP_CELLS = 8, 2
+
+
+def _has_room(columns: list[Column], texts: list[list[str]], narrow: set[str]) -> bool:
+    """True when the columns that do not fold leave the others something of the terminal's width."""
+    widths = [max(map(len, cells)) for cells in zip([c.name for c in columns], *texts, strict=True)]
+    least = (
+        width if c.name in narrow else min(width, _FOLDED_CELLS)
+        for c, width in zip(columns, widths, strict=True)
+    )
+    return sum(least) + _GAP_CELLS * (len(columns) - 1) <= console().width
 
 
 def show(renderable: Any) -> None:

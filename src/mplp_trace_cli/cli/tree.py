@@ -30,7 +30,8 @@ def tree_of(events: Sequence[Event]) -> list[Leaf]:
             roots.append(event)
     reached = set(map(id, _walk(roots, children)))
     roots += _heads_of_circles([event for event in events if id(event) not in reached], children)
-    return _drawn(roots, children)
+    heads = set(map(id, roots))
+    return _drawn([event for event in events if id(event) in heads], children)
 
 
 def _walk(roots: Iterable[Event], children: dict[str, list[Event]]) -> Iterator[Event]:
