@@ -243,7 +243,7 @@ def _has_room(columns: list[Column], texts: list[list[str]], narrow: set[str]) -
         width if c.name in narrow else min(width, _FOLDED_CELLS)
         for c, width in zip(columns, widths, strict=True)
     )
-    return sum(least) + _GAP_CELLS * (len(columns) - 1) <= console().width
+    return bool(sum(least) + _GAP_CELLS * (len(columns) - 1) <= console().width)
 
 
 def show(renderable: Any) -> None:
