@@ -22,7 +22,7 @@ from mplp_trace_cli.interchange.sources import (
     first_bytes,
     without_bom,
 )
-from mplp_trace_cli.storage.fold import Pair, fold_into
+from mplp_trace_cli.storage.fold import Pair, fold_into, require_store
 from mplp_trace_cli.storage.groups import (
     Counts,
 )
@@ -75,6 +75,7 @@ def load_file(pair: Pair, path: str, options: LoadOptions, wait_seconds: float) 
         raise InvalidInput(f"input format: {options.input_format!r} is not one of {', '.join(FORMATS)}")
     source = Source(path)
     plan = BulkPlan(source.name, options.rules.now, options.create_missing, options.strict)
+    require_store(pair.store, pair.inbox)
     with source.open() as stream, pair.store.writing(wait_seconds) as db:
         fold_into(db, pair)
         if not options.again and _seen_by_size(db, source):

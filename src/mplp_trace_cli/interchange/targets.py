@@ -37,7 +37,7 @@ def whole_file(path: str, umask: int) -> Iterator[str]:
             _sync(draft)
             os.replace(draft, path)
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.unlink(draft)
 
 

@@ -37,8 +37,9 @@ class Pair:
 def fold(pair: Pair, wait_seconds: float) -> int:
     """Folds all that waits and says how many entries it was.
 
-    Raises StoreBusy when the store is not free within `wait_seconds`; WrongPair.
+    Raises StoreBusy when the store is not free within `wait_seconds`; StoreMissing, WrongPair.
     """
+    require_store(pair.store, pair.inbox)
     if pair.inbox.waiting() == 0 and pair.inbox.store_id is not None:
         return 0
     with pair.store.writing(wait_seconds) as db:
@@ -125,17 +126,22 @@ def _commit(db: Connection, inbox_id: str, last_seq: int) -> None:
         db.execute(f"TRUNCATE new_{table}")
 
 
+def require_store(store: Store, inbox: Inbox | None) -> None:
+    """Raises StoreMissing when the store that this inbox has folded into is not there."""
+    if inbox is not None and inbox.store_id is not None and not store.exists():
+        raise StoreMissing(
+            f"the store {store.paths.store} is gone; its inbox is still there",
+            hint="put the store back where it was",
+        )
+
+
 @contextlib.contextmanager
 def overlay(store: Store, inbox: Inbox | None, now: int) -> Iterator[Connection]:
     """One consistent moment: the views over the store and what waits in the inbox.
 
     While it is open nobody can fold, so nothing is seen twice or missed.
     """
-    if inbox is not None and inbox.store_id is not None and not store.exists():
-        raise StoreMissing(
-            f"the store {store.paths.store} is gone; its inbox is still there",
-            hint="put the store back where it was",
-        )
+    require_store(store, inbox)
     with store.reading() as db:
         stages = inbox is not None and _stage_waiting(db, Pair(store, inbox, now))
         sources = {table: f"store.{table}" for table in TABLES}

@@ -18,6 +18,7 @@ from mplp_trace_cli.storage.store import Connection, Store, folded_seq
 
 LOW_DISK_BYTES = 500_000_000
 SAMPLED_IDS = 5
+DOCTOR = "mplp-trace doctor"
 _NETWORK = ("nfs", "cifs", "smb", "sshfs", "9p", "afs", "ceph", "gluster", "lustre")
 
 
@@ -88,7 +89,7 @@ def examine(store: Store, now: int) -> list[Finding]:
             findings += _inbox(inbox)
             findings += _opened(store, inbox, now)
     except TraceError as error:
-        findings.append(Finding("opens", FAULT, error.message, error.hint))
+        findings.append(Finding("opens", FAULT, error.message, _remedy(error)))
     return findings
 
 
@@ -100,7 +101,14 @@ def _opened(store: Store, inbox: Inbox | None, now: int) -> Iterator[Finding]:
             for check in (_gaps, _statistics, _rejects):
                 yield check(db, inbox)
     except TraceError as error:
-        yield Finding("store", FAULT, error.message, error.hint)
+        yield Finding("store", FAULT, error.message, _remedy(error))
+
+
+def _remedy(error: TraceError) -> str | None:
+    """What to do: not to ask the doctor, who is the one that speaks."""
+    if error.hint != DOCTOR:
+        return error.hint
+    return "put back a good copy of that file, or move it away and import the newest export"
 
 
 def _files(paths: StorePaths) -> Iterator[Finding]:

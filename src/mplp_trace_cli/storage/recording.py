@@ -15,8 +15,7 @@ from mplp_trace_cli.domain.errors import (
     AmbiguousId,
     InvalidInput,
     NotFound,
-    StoreBusy,
-    StoreMissing,
+    TraceError,
     TraceFinished,
 )
 from mplp_trace_cli.domain.event_row import EventRow
@@ -69,12 +68,20 @@ class Recorder:
 
     def start_trace(self, row: TraceRow, now: int, *, given_id: bool) -> None:
         """Records a new trace durably; raises AlreadyExists for an id that is taken."""
-        taken = given_id and (self.inbox.open_trace(row.trace_id) or self._look_up(row.trace_id, now))
+        taken = given_id and self._is_taken(row.trace_id, now)
         with self.inbox.writing():
             if taken or (given_id and self.inbox.open_trace(row.trace_id)):
                 raise AlreadyExists(f"there is a trace {row.trace_id} already")
             self.inbox.append([(START, encode_body(row))])
             self.inbox.add_open([open_trace_of(row)])
+
+    def _is_taken(self, trace_id: str, now: int) -> bool:
+        if self.inbox.open_trace(trace_id):
+            return True
+        try:
+            return self._look_up(trace_id, now) is not None
+        except NotFound:  # the store cannot be asked, and recording goes on: the fold rejects a second start
+            return False
 
     def record_event(self, row: EventRow, now: int, *, given_id: bool) -> None:
         """Records one event durably; raises NotFound or TraceFinished."""
@@ -172,10 +179,11 @@ class Recorder:
         ids = list(trace_ids)
         try:
             return known_traces(Pair(store, self.inbox, now), ids)
-        except (StoreBusy, StoreMissing) as error:
+        except TraceError as error:
             raise NotFound(
                 f"trace {ids[0]} is not open: unknown or finished "
-                f"(the store cannot be asked: {error.message})"
+                f"(the store cannot be asked: {error.message})",
+                hint=error.hint,
             ) from error
 
 
