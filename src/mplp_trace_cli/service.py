@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from mplp_trace_cli.config import TraceModuleOptions
+from mplp_trace_cli.domain.checks import as_number
 from mplp_trace_cli.domain.enums import Level, TraceStatus
 from mplp_trace_cli.domain.errors import FeatureDisabled, InvalidInput, TraceError
 from mplp_trace_cli.domain.event_row import EventRow, EventRules, event_row
@@ -21,6 +22,7 @@ from mplp_trace_cli.domain.requests import (
     OperationResult,
     RecordEventRequest,
 )
+from mplp_trace_cli.domain.times import MAX_INSTANT, checked_instant
 from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.recording import Ending, Recorder
 
@@ -173,7 +175,8 @@ class TraceManagementService:
         said = trace_statement({**values, **nothing_ends})
         row = new_trace_row(said, asked.trace_id or self._wiring.new_id(), now)
         if timeout is not None:
-            row = row._replace(expires_at=row.started_at + _positive_us(timeout))
+            expires_at = checked_instant(row.started_at + _positive_us(timeout), "timeout: its end")
+            row = row._replace(expires_at=expires_at)
         with self._lock:
             self.recorder.start_trace(row, now, given_id=asked.trace_id is not None)
         return Trace.from_row(row)
@@ -220,12 +223,13 @@ class TraceManagementService:
 
         The error of a strict stream comes after all groups before it were recorded.
         """
+        from mplp_trace_cli.domain.ids import IdPool
         from mplp_trace_cli.domain.lines import LineRules
         from mplp_trace_cli.interchange.decoder import LineDecoder
         from mplp_trace_cli.interchange.streaming import groups
         from mplp_trace_cli.storage.groups import Counts, GroupRules, record_group
 
-        decoder = LineDecoder(LineRules(self._rules, request.defaults))
+        decoder = LineDecoder(LineRules(self._rules._replace(new_id=IdPool()), request.defaults))
         counts = Counts()
         for chunk in groups(descriptor, request.name):
             rules = GroupRules(
@@ -523,9 +527,10 @@ def _no_aggregation(aggregation: TraceAggregation | None) -> None:
 
 
 def _positive_us(milliseconds: float) -> int:
-    if not milliseconds > 0:
-        raise InvalidInput("timeout: must be greater than 0")
-    return max(1, round(milliseconds * 1_000))
+    number = as_number(milliseconds)
+    if number is None or number <= 0:
+        raise InvalidInput("timeout: must be a number greater than 0")
+    return max(1, round(min(number * 1_000, 2.0 * MAX_INSTANT)))
 
 
 def _passes(event: Event, wanted: EventFilter) -> bool:

@@ -12,7 +12,7 @@ from mplp_trace_cli.domain.enums import unknown_word, words_of
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.ids import is_id
 from mplp_trace_cli.domain.json_text import JsonObject, dumps
-from mplp_trace_cli.domain.times import from_datetime, parse_instant
+from mplp_trace_cli.domain.times import checked_instant, from_datetime, parse_instant
 
 
 class Checker:
@@ -87,15 +87,16 @@ class Checker:
     def instant(self, name: str) -> int | None:
         """An optional instant: RFC 3339 text, a datetime, or microseconds since 1970."""
         value = self.fields.get(name)
-        if value is None or type(value) is int:
-            return value
-        if isinstance(value, datetime):
-            return from_datetime(value)
-        if not isinstance(value, str):
-            self.problems.append(f"{name}: must be an RFC 3339 date-time")
+        if value is None:
             return None
         try:
-            return parse_instant(value, name)
+            if isinstance(value, str):
+                return parse_instant(value, name)
+            if isinstance(value, datetime):
+                return checked_instant(from_datetime(value), f"{name}: {value}")
+            if type(value) is int:
+                return checked_instant(value, f"{name}: the number")
+            raise InvalidInput(f"{name}: must be an RFC 3339 date-time")
         except InvalidInput as fault:
             self.problems.append(fault.message)
             return None

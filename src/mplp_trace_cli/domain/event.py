@@ -36,6 +36,7 @@ class Event:
     def __post_init__(self) -> None:
         rules = EventRules(clock=_no_clock, validate_standard_events=False)
         row = event_row(self._given(), rules)
+        self.event_id = row.event_id
         self.level = Level(row.level)
         self.timestamp = to_datetime(row.timestamp)
         self.data = JsonObject(row.data)

@@ -9,7 +9,7 @@ from typing import Any
 
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.requests import Instant
-from mplp_trace_cli.domain.times import from_datetime, parse_instant
+from mplp_trace_cli.domain.times import checked_instant, from_datetime, parse_instant
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,10 @@ class TimeRange:
 
 def to_instant(value: Instant | None, field_name: str) -> int | None:
     """Microseconds since 1970 of any way to give an instant; raises InvalidInput."""
-    if value is None or isinstance(value, int):
-        return value
-    return from_datetime(value) if isinstance(value, datetime) else parse_instant(value, field_name)
+    if value is None or isinstance(value, str):
+        return None if value is None else parse_instant(value, field_name)
+    instant = from_datetime(value) if isinstance(value, datetime) else value
+    return checked_instant(instant, f"{field_name}: the instant")
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,8 @@ def parse_moment(text: str, now: int, field: str) -> int:
         return _instant_of(match, text, field)
     age = re.fullmatch(_DURATION, text.strip())
     if age is not None and age[2] is not None:
-        return _in_range(now - round(parse_duration(text, field) * 1_000), text, field)
+        age_us = min(parse_duration(text, field) * 1_000, 2.0 * MAX_INSTANT)
+        return _in_range(now - round(age_us), text, field)
     raise InvalidInput(
         f"{field}: {text[:60]!r} is not a time (an RFC 3339 date-time, a date, or an age such as 15m)"
     )
@@ -103,8 +104,13 @@ def _fraction_us(digits: str | None) -> int:
 
 
 def _in_range(instant: int, text: str, field: str) -> int:
+    return checked_instant(instant, f"{field}: {text[:60]!r}")
+
+
+def checked_instant(instant: int, said: str) -> int:
+    """The instant, when it lies in the years 1 to 9999; raises InvalidInput that begins with `said`."""
     if not MIN_INSTANT <= instant <= MAX_INSTANT:
-        raise InvalidInput(f"{field}: {text[:60]!r} is outside the years 1 to 9999")
+        raise InvalidInput(f"{said} is outside the years 1 to 9999")
     return instant
 
 

@@ -13,7 +13,7 @@ from mplp_trace_cli.domain.errors import InvalidInput, TraceFinished
 from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, JsonObject, parse
 from mplp_trace_cli.domain.summary import TraceSummary, summarize
-from mplp_trace_cli.domain.times import from_datetime, to_datetime
+from mplp_trace_cli.domain.times import MAX_INSTANT, from_datetime, to_datetime
 
 DEFAULT_CONTEXT = "default"
 
@@ -127,6 +127,8 @@ def new_trace_row(said: TraceStatement, trace_id: str, now: int) -> TraceRow:
     name = check.required_text("name")
     known = [at for at in (said.completed_at, said.expires_at) if at is not None]
     started_at = min([now, *known]) if said.started_at is None else said.started_at
+    if started_at >= MAX_INSTANT:
+        check.problems.append("started_at: leaves no time in which to end")
     if said.expires_at is not None and said.expires_at < started_at:
         check.problems.append("expires_at: is before started_at")
     if said.completed_at is not None and said.completed_at < started_at:
