@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from mplp_trace_cli.analysis.answers import TraceWithEvents, event_of, trace_of
 from mplp_trace_cli.analysis.queries import query_events, query_traces
@@ -11,7 +12,9 @@ from mplp_trace_cli.domain.errors import AmbiguousId, InvalidInput, NotFound
 from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.questions import EventFilter, Pagination, TraceFilter
 from mplp_trace_cli.domain.summary import summarize
-from mplp_trace_cli.storage.store import Connection
+
+if TYPE_CHECKING:
+    from mplp_trace_cli.storage.store import Connection
 
 LAST = "@last"
 

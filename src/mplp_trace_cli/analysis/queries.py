@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.analysis.filters import ERROR_LEVELS, Condition, event_condition, trace_condition
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.questions import EventFilter, Pagination, TraceFilter
-from mplp_trace_cli.storage.store import Connection
+
+if TYPE_CHECKING:
+    from mplp_trace_cli.storage.store import Connection
 
 FETCH_ROWS = 10_000
 

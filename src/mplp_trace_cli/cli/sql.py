@@ -8,7 +8,6 @@ import typer
 
 from mplp_trace_cli.analysis.answers import Answer, Column
 from mplp_trace_cli.analysis.catalog import COLUMNS
-from mplp_trace_cli.analysis.sql import run_sql
 from mplp_trace_cli.cli import formats, output, values
 from mplp_trace_cli.cli.query import Format, Json
 from mplp_trace_cli.cli.settings import open_service
@@ -26,6 +25,8 @@ def sql_command(
     json_: Json = False,
 ) -> None:
     """Ask in SQL, read-only, over the views traces, events, metrics and rejects."""
+    from mplp_trace_cli.analysis.sql import run_sql
+
     chosen = formats.chosen_format(format_, json_)
     text = values.from_file("@-", "sql") if query == "-" else query
     given = dict(values.split_pair(pair, "--param") for pair in param or ())

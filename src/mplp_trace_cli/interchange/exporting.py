@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.enums import unknown_word
@@ -16,7 +16,9 @@ from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.questions import ExportRequest
 from mplp_trace_cli.interchange.targets import STDOUT, pump, text_stream, whole_file, whole_folder
 from mplp_trace_cli.storage.sql import statement
-from mplp_trace_cli.storage.store import Connection, duckdb_errors
+
+if TYPE_CHECKING:
+    from mplp_trace_cli.storage.store import Connection
 
 FORMATS = ("json", "jsonl", "csv", "parquet")
 COMPRESSIONS = ("none", "gzip", "zstd", "snappy")
@@ -382,6 +384,8 @@ def _copy_partitioned(db: Connection, plan: _Plan, table: str, stem: str) -> Non
 
 
 def _copy(db: Connection, query: str, path: str, options: str) -> None:
+    from mplp_trace_cli.storage.store import duckdb_errors  # completion of `export` needs no duckdb
+
     quoted = path.replace("'", "''")
     with duckdb_errors(path):
         db.execute(f"COPY ({query}) TO '{quoted}' {options}")
