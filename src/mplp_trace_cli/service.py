@@ -227,7 +227,7 @@ class TraceManagementService:
         from mplp_trace_cli.domain.lines import LineRules
         from mplp_trace_cli.interchange.decoder import LineDecoder
         from mplp_trace_cli.interchange.streaming import groups
-        from mplp_trace_cli.storage.groups import Counts, GroupRules, record_group
+        from mplp_trace_cli.storage.groups import Counts, GroupRules, record_group, record_if_open
 
         decoder = LineDecoder(LineRules(self._rules._replace(new_id=IdPool()), request.defaults))
         counts = Counts()
@@ -239,8 +239,13 @@ class TraceManagementService:
                 request.strict,
                 request.context_id,
             )
+            events = decoder.certain_events(chunk)
+            given_ids = b'"event_id"' in chunk.data
             with self._lock:
-                counts.add(record_group(self.recorder, list(decoder.lines(chunk)), rules))
+                if events and record_if_open(self.recorder, events, given_ids, rules.now):
+                    counts.events += len(events)
+                else:
+                    counts.add(record_group(self.recorder, list(decoder.lines(chunk)), rules))
         return counts
 
     @operation

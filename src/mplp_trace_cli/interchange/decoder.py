@@ -102,13 +102,24 @@ class LineDecoder:
             return
         offset = chunk.offset
         quickly = self._quick_way(chunk.data)
+        given_ids = b'"event_id"' in chunk.data
         for number, raw in enumerate(chunk.data.split(b"\n"), chunk.number):
             row = quickly(raw)
             if row is not None:
-                yield Line(number, offset, raw, row)
+                yield Line(number, offset, raw, row, given_ids)
             elif line := self._slowly(number, offset, raw):
                 yield line
             offset += len(raw) + 1
+
+    def certain_events(self, chunk: Chunk) -> list[EventRow] | None:
+        """The events of a chunk in which every line is certainly one; None when any is not."""
+        if chunk.skipped:
+            return None
+        raws = chunk.data.split(b"\n")
+        if not raws[-1]:
+            raws.pop()
+        rows = list(map(self._quick_way(chunk.data), raws))
+        return None if None in rows else rows  # type: ignore[return-value]
 
     def columns(self, chunk: Chunk) -> Columns:
         """The same, sorted for bulk loading: the events in one place, all else in another."""
@@ -153,7 +164,7 @@ class LineDecoder:
         def quickly(raw: bytes) -> EventRow | None:
             try:
                 found = decode(raw)
-                data = bytes(found.data).decode()
+                data = str(found.data, "utf-8")
                 if len(raw) > _SHORT and (len(raw) > most or _may_be_deep(raw)):
                     return None
                 return None if may_repeat(found, raw, data) else row_of(found, data)
@@ -167,7 +178,8 @@ class LineDecoder:
         event_id = found.event_id or rules.new_id()
         trace_id = found.trace_id or self._trace_id
         timestamp = rules.clock() if found.timestamp is None else _microseconds(found.timestamp)
-        if not (self._is_plain(trace_id) and event_id.isprintable() and event_id[0] not in "@-"):
+        plain = trace_id in self._plain_ids or self._is_plain(trace_id)
+        if not (plain and event_id.isprintable() and event_id[0] not in "@-"):
             return None
         if not MIN_INSTANT <= timestamp <= MAX_INSTANT:
             return None
@@ -193,8 +205,6 @@ class LineDecoder:
         return tuple.__new__(EventRow, fields)
 
     def _is_plain(self, trace_id: str) -> bool:
-        if trace_id in self._plain_ids:
-            return True
         if not (trace_id.isprintable() and trace_id[:1] not in ("", "@", "-")):
             return False
         if len(self._plain_ids) > _IDS_REMEMBERED:

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from mplp_trace_cli.domain.errors import StorageFailed
 from mplp_trace_cli.domain.event_row import EventRow, EventRules
+from mplp_trace_cli.domain.ids import IdPool
 from mplp_trace_cli.domain.lines import LineRules
 from mplp_trace_cli.interchange.decoder import LineDecoder
 from mplp_trace_cli.interchange.sources import Chunk
@@ -58,6 +59,7 @@ class DecodingRules:
         """The same as rules of lines."""
         event = EventRules(
             clock=lambda: self.now,
+            new_id=IdPool(),
             max_event_bytes=self.max_event_bytes,
             default_level=self.default_level,
             validate_standard_events=self.validate_standard_events,

@@ -37,6 +37,7 @@ DELETE_CHUNK = 5_000
 START, END, METRIC, REJECT = "start", "end", "metric", "reject"
 EVENT, EVENT_WITH_ID = "event", "event_with_id"
 """An event whose id was given is looked for among all events at the fold; a generated one need not be."""
+KINDS = frozenset((START, END, METRIC, REJECT, EVENT, EVENT_WITH_ID))
 
 Entry = tuple[str, str]
 """A kind and a body: the row as a JSON array."""
@@ -45,6 +46,7 @@ _RECORD_EVENT = """
 INSERT INTO entries (kind, body) SELECT ?, ? WHERE EXISTS (
     SELECT 1 FROM open_traces WHERE trace_id = ? AND (expires_at IS NULL OR expires_at > ?))
 """
+_FLAT = str.maketrans("\t\n", "  ")
 _FAULTS = {
     sqlite3.SQLITE_BUSY: (StoreBusy, "is busy", "try again in a moment"),
     sqlite3.SQLITE_CORRUPT: (StoreDamaged, "is damaged", "mplp-trace doctor"),
@@ -52,6 +54,7 @@ _FAULTS = {
     sqlite3.SQLITE_FULL: (StorageFailed, "cannot be written: the disk is full", "free some space"),
     sqlite3.SQLITE_READONLY: (StorageFailed, "cannot be written: it is read-only", None),
     sqlite3.SQLITE_CANTOPEN: (StorageFailed, "cannot be opened", "check that its folder can be written"),
+    sqlite3.SQLITE_IOERR_SHMSIZE: (StorageFailed, "cannot be used: the disk is full", "free some space"),
     sqlite3.SQLITE_IOERR: (StorageFailed, "cannot be read or written", "mplp-trace doctor"),
 }
 
@@ -162,6 +165,11 @@ class Inbox:
         """Records entries; for use inside `writing`."""
         self.db.executemany("INSERT INTO entries (kind, body) VALUES (?, ?)", entries)
 
+    def append_bodies(self, kind: str, bodies: Iterable[str]) -> None:
+        """Records entries of one kind; for use inside `writing`."""
+        rows = ((body,) for body in bodies)
+        self.db.executemany(f"INSERT INTO entries (kind, body) VALUES ('{kind}', ?)", rows)
+
     def add_open(self, traces: Iterable[OpenTrace]) -> None:
         """Makes traces known as open; for use inside `writing`."""
         rows = list(traces)
@@ -226,9 +234,16 @@ class Inbox:
         with self.errors():
             return list(self.db.execute(query, (len(prefix), prefix)))
 
+    def is_recent(self, trace_id: str) -> bool:
+        """True for one of the newest traces; one that is not open any more has ended."""
+        query = "SELECT 1 FROM recent_traces WHERE trace_id = ? LIMIT 1"
+        with self.errors():
+            return self.db.execute(query, (trace_id,)).fetchone() is not None
+
     def has_waiting_end(self, trace_id: str) -> bool:
         """True when the end of that trace is recorded and not folded yet."""
-        query = "SELECT 1 FROM entries WHERE kind = 'end' AND json_extract(body, '$[0]') = ? LIMIT 1"
+        said = "CASE WHEN json_valid(body) THEN json_extract(body, '$[0]') END"
+        query = f"SELECT 1 FROM entries WHERE kind = 'end' AND {said} = ? LIMIT 1"
         with self.errors():
             return self.db.execute(query, (trace_id,)).fetchone() is not None
 
@@ -261,6 +276,14 @@ class Inbox:
         with self.errors():
             return int(self.db.execute("SELECT coalesce(max(seq), 0) FROM folded").fetchone()[0])
 
+    @property
+    def last_seq(self) -> int:
+        """The last number of seq that was given out."""
+        with self.errors():
+            return int(
+                self.db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()[0]
+            )
+
     def waiting(self) -> int:
         """How many entries wait to be folded."""
         query = "SELECT count(*) FROM entries WHERE seq > ?"
@@ -268,22 +291,41 @@ class Inbox:
             return int(self.db.execute(query, (self.folded_seq,)).fetchone()[0])
 
     def batches(self, after: int) -> Iterator[Batch]:
-        """The entries beyond seq `after`, in bounded batches."""
-        while True:
+        """The entries beyond seq `after` that are there when the first is asked for, in bounded batches."""
+        # What arrives meanwhile is left for the next time: whoever records steadily would never let this end.
+        with self.errors():
+            (last,) = self.db.execute("SELECT coalesce(max(seq), 0) FROM entries").fetchone()
+        while after < last:
             with self.errors():
-                batch = self._batch(after)
+                batch = self._batch(after, last)
             if batch is None:
                 return
             yield batch
             after = batch.last_seq
 
-    def _batch(self, after: int) -> Batch | None:
+    def _batch(self, after: int, last: int) -> Batch | None:
+        try:
+            return self._read_batch(after, last)
+        except sqlite3.OperationalError:
+            if self.db.text_factory is not str:
+                raise
+            # Text that is no UTF-8 was not written by us; it must not keep the rest from being read.
+            self.db.text_factory = _decoded_anyhow
+            return self._read_batch(after, last)
+
+    def _read_batch(self, after: int, last: int) -> Batch | None:
         lines: list[str] = []
         size = 0
-        query = "SELECT seq, kind, body FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
-        rows = self.db.execute(query, (after, BATCH_ENTRIES))
+        query = (
+            "SELECT seq, CAST(kind AS TEXT), CAST(body AS TEXT) FROM entries "
+            "WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+        )
+        rows = self.db.execute(query, (after, last, BATCH_ENTRIES))
         for seq, kind, body in rows:
-            lines.append(f"{seq}\t{kind}\t{body}")
+            line = f"{seq}\t{kind}\t{body}"
+            if "\n" in body or "\t" in body or kind not in KINDS:
+                line = f"{seq}\t{kind.translate(_FLAT)}\t{body.translate(_FLAT)}"
+            lines.append(line)
             after = seq
             size += len(body)
             if size > BATCH_BYTES:
@@ -294,7 +336,7 @@ class Inbox:
     def forget(self, folded_seq: int, now: int) -> None:
         """Notes that all up to `folded_seq` is in the store and drops what no follower still needs."""
         with self.writing() as db:
-            db.execute("INSERT OR REPLACE INTO folded VALUES (?, ?)", (folded_seq, now))
+            db.execute("INSERT OR IGNORE INTO folded VALUES (?, ?)", (folded_seq, now))
             query = "SELECT max(seq) FROM folded WHERE at <= ?"
             (over,) = db.execute(query, (now - FOLLOWERS_US,)).fetchone()
         if over is not None:
@@ -316,6 +358,10 @@ class Inbox:
         return [] if rows == [("ok",)] else [str(row[0]) for row in rows]
 
 
+def _decoded_anyhow(raw: bytes) -> str:
+    return raw.decode(errors="replace")
+
+
 def _make(path: str) -> None:
     db = sqlite3.connect(path, isolation_level=None)
     try:
@@ -330,6 +376,7 @@ def _make(path: str) -> None:
 
 
 def _translated(error: sqlite3.Error, path: str) -> TraceError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    kind, fact, hint = _FAULTS.get(code, (StorageFailed, f"failed: {error}", None))
+    code = getattr(error, "sqlite_errorcode", 0)
+    known = _FAULTS.get(code) or _FAULTS.get(code & 0xFF)
+    kind, fact, hint = known or (StorageFailed, f"failed: {error}", None)
     return kind(f"the inbox {path} {fact}", hint=hint, details={"sqlite": str(error)})
