@@ -83,11 +83,11 @@ def _record(found: dict[str, Member], rules: LineRules) -> Record:
 
 
 def _kind(found: dict[str, Member]) -> str:
-    if "kind" in found:
-        kind = found.pop("kind").value
-        if kind not in _KINDS:
-            raise InvalidInput(f"kind: {kind!r} is not one of {', '.join(_KINDS)}")
-        return str(kind)
+    said = found.pop("kind", None)
+    if said is not None and said.value is not None:
+        if said.value not in _KINDS:
+            raise InvalidInput(f"kind: {str(said.value)[:60]!r} is not one of {', '.join(_KINDS)}")
+        return str(said.value)
     if "event_type" in found:
         return "event"
     if "name" in found:

@@ -159,13 +159,17 @@ class LineDecoder:
             b" :" in whole or (b"\t" in whole and b"\t:" in whole) or (b"\r" in whole and b"\r:" in whole)
         )
         may_repeat = _may_repeat if spaced else _may_repeat_unspaced
+        carriage = b"\r" in whole
+        short = min(_SHORT, self._most)
         decode, row_of, most = self._decode, self._row, self._most
 
         def quickly(raw: bytes) -> EventRow | None:
             try:
                 found = decode(raw)
                 data = str(found.data, "utf-8")
-                if len(raw) > _SHORT and (len(raw) > most or _may_be_deep(raw)):
+                if len(raw) > short and (len(raw) > most or _may_be_deep(raw)):
+                    return None
+                if carriage and "\r" in data:  # becomes a space, so that data is one line everywhere
                     return None
                 return None if may_repeat(found, raw, data) else row_of(found, data)
             except _DOUBTS:
