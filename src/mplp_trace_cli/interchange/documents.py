@@ -18,6 +18,7 @@ from mplp_trace_cli.interchange.sources import CHUNK_BYTES, Readable
 _LISTS = ("traces", "events", "metrics")
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NESTED = ("events", "summary")
+_OPENING = re.compile(rb'\{\s*"(?:traces|events|metrics)"\s*:\s*\[')
 
 
 def looks_like_document(head: bytes, path: str) -> bool:
@@ -31,6 +32,8 @@ def looks_like_document(head: bytes, path: str) -> bool:
     try:
         keys = json.loads(first)
     except (ValueError, RecursionError):
+        if _OPENING.match(first) and not line_break:
+            return True  # one long line, of which the first bytes hold only a part
         # A broken first line of JSON lines is a bad line; a broken document has its next key below it.
         return rest.lstrip(b" \t\r\n").startswith((b'"', b"}")) or first.strip() == b"{"
     return not (line_break and rest.strip()) and isinstance(keys, dict) and any(k in keys for k in _LISTS)
@@ -112,6 +115,8 @@ class _Document:
                 if self._more():
                     continue
                 raise BrokenFile(f"{self._name} is not a JSON document: {error}") from None
+            if end == len(self._text) and self._more():
+                continue  # a number may go on in what was not read yet
             text = self._text[self._at : end]
             self._at = end
             return text
@@ -161,12 +166,14 @@ def _flattened(text: str) -> Iterator[str]:
     """A record and the events nested in it; what is no object goes on as it is, to be rejected."""
     try:
         found = members(text)
-        nested = next((one.text for one in found if one.key == "events"), None)
-        events = elements(nested) if nested not in (None, "null") else []
+        keys = [one.key for one in found]
+        # Of an event `events` is data of its own; given twice it is a fault to be told.
+        nests = "event_type" not in keys and keys.count("events") == 1
+        nested = found[keys.index("events")].text if nests else "null"
+        events = elements(nested) if nested != "null" else []
     except JsonFault:
-        yield one_line(text)
-        return
-    if nested is None:
+        nests = False
+    if not nests:
         yield one_line(text)
         return
     yield _line([(one.key, one.text) for one in found if one.key not in _NESTED])

@@ -117,14 +117,16 @@ def _seen_by_size(db: Connection, source: Source) -> bool:
 
 
 def _lines_of(stream: Readable, source: Source, options: LoadOptions) -> Iterator[Decoded]:
-    head = without_bom(first_bytes(stream, CHUNK_BYTES), source.name)
+    begin = first_bytes(stream, CHUNK_BYTES)
+    head = without_bom(begin, source.name)
+    offset = len(begin) - len(head)
     wanted = options.input_format
     if wanted == "json" or (wanted == "auto" and looks_like_document(head, source.path)):
         stream = document_lines(stream, head, source.name)
-        head = first_bytes(stream, CHUNK_BYTES)
+        head, offset = first_bytes(stream, CHUNK_BYTES), 0
     parallel = len(head) >= CHUNK_BYTES and (source.size is None or source.size > PARALLEL_FROM_BYTES)
     yield from decoded(
-        _told(chunks(stream, head), source, options.progress), options.rules, parallel=parallel
+        _told(chunks(stream, head, offset), source, options.progress), options.rules, parallel=parallel
     )
 
 
