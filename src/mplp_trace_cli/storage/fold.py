@@ -97,19 +97,30 @@ def _make_stages(db: Connection) -> None:
 
 
 def _stage(db: Connection, batch: Batch, base: int, now: int) -> None:
+    """Sorts a batch into the tables `new_…`; what fits none of them becomes a reject."""
     db.execute(statement("stage_entries"), {"seq_base": base, "block": batch.lines})
     kinds = {kind for (kind,) in db.execute("SELECT DISTINCT kind FROM entry").fetchall()}
-    if "start" in kinds:
-        db.execute(statement("stage_trace_starts"))
-    if "end" in kinds:
-        db.execute(statement("stage_trace_ends"))
-    if "event_with_id" in kinds:
-        db.execute(statement("stage_events"))
-    elif "event" in kinds:
-        db.execute(statement("stage_new_events"))
-    if "metric" in kinds:
-        db.execute(statement("stage_metrics"))
-    db.execute(statement("stage_rejects").format(now=_instant(now)))
+    stages = [_STAGES[kind] for kind in _STAGES if kind in kinds]
+    if "stage_events" in stages:
+        stages = [stage for stage in stages if stage != "stage_new_events"]
+    staged = sum(_inserted(db, stage) for stage in stages)
+    if staged < batch.entries:
+        db.execute(statement("stage_rejects").format(now=_instant(now)))
+
+
+_STAGES = {
+    "start": "stage_trace_starts",
+    "end": "stage_trace_ends",
+    "event_with_id": "stage_events",
+    "event": "stage_new_events",
+    "metric": "stage_metrics",
+}
+"""What takes each kind of entry; `stage_events` takes both kinds of events."""
+
+
+def _inserted(db: Connection, stage: str) -> int:
+    (count,) = db.execute(statement(stage)).fetchone() or (0,)
+    return int(count)
 
 
 def _commit(db: Connection, inbox_id: str, last_seq: int) -> None:

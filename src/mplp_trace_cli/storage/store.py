@@ -38,6 +38,9 @@ Connection = duckdb.DuckDBPyConnection
 TABLES = ("trace_starts", "trace_ends", "event_log", "metric_samples", "rejected_lines")
 _HOLDER = re.compile(r"held in (?P<program>\S+)?.*?\(PID (?P<pid>\d+)\)", re.DOTALL)
 _RETRY_SECONDS = 0.02
+CHECKPOINT_AT = "256MB"
+"""How much a writer puts into the WAL before it is compressed: at DuckDB's own 16 MB a long fold would
+compress its last rows again and again."""
 
 _open_here: dict[str, threading.RLock] = {}
 _registry = threading.Lock()
@@ -85,6 +88,7 @@ class Store:
         """The same, writable and migrated; waits at most `wait_seconds` for whoever has it."""
         wait = self.settings.busy_seconds if wait_seconds is None else wait_seconds
         with self._locked(wait), self._attached("READ_WRITE", wait) as db:
+            db.execute(f"SET checkpoint_threshold = '{CHECKPOINT_AT}'")
             _migrate(db, self.paths.store)
             yield db
 
