@@ -24,7 +24,7 @@ COLUMNS: tuple[tuple[str, str, str, str], ...] = (
         "events",
         "level",
         "ENUM('debug', 'info', 'warn', 'error', 'critical')",
-        "how much it matters; level >= 'warn' compares by rank",
+        "how much it matters; sorts by rank, compares as text: level IN ('error', 'critical')",
     ),
     ("events", "message", "VARCHAR", "for people to read"),
     ("events", "data", "VARCHAR", "a JSON object, as it came in: data->>'$.key'"),
