@@ -72,13 +72,16 @@ class TraceStatement(NamedTuple):
         pairs = zip(TraceRow._fields, self[: len(TraceRow._fields)], known, strict=True)
         return [name for name, said, kept in pairs if not (said is None or _same(name, said, kept))]
 
-    def end(self, started_at: int, now: int) -> TraceEndRow | None:
-        """The end it states, at least 1 µs after the start; raises InvalidInput for one before it."""
+    def end(self, started_at: int, expires_at: int | None, now: int) -> TraceEndRow | None:
+        """The end it states, at least 1 µs after the start; raises InvalidInput for one before it.
+
+        `started_at` and `expires_at` are those of the trace; an expired one ended when it expired.
+        """
         if self.status is None or not TraceStatus(self.status).is_final:
             return None
         stated = self.completed_at
-        if self.status == TraceStatus.EXPIRED and self.expires_at is not None:
-            stated = self.expires_at
+        if self.status == TraceStatus.EXPIRED and expires_at is not None:
+            stated = expires_at
         if stated is not None and stated < started_at:
             raise InvalidInput("completed_at: is before started_at")
         ended_at = max(started_at + 1, now if stated is None else stated)
@@ -180,7 +183,7 @@ class Trace:
         check.finish()
         self._adopt(new_trace_row(said, self.trace_id, said.started_at or 0))
         self.status = TraceStatus(said.status or "")
-        end = said.end(said.started_at or 0, from_datetime(datetime.now(UTC)))
+        end = said.end(said.started_at or 0, said.expires_at, from_datetime(datetime.now(UTC)))
         self.completed_at = to_datetime(end.ended_at) if end else None
 
     def _adopt(self, row: TraceRow) -> None:

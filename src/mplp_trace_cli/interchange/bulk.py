@@ -162,7 +162,7 @@ class BulkLoad:
 
     def _start(self, said: TraceStatement, number: int) -> KnownTrace:
         row = new_trace_row(said, said.trace_id or "", self.now)
-        end = said.end(row.started_at, self.now)
+        end = said.end(row.started_at, row.expires_at, self.now)
         self._starts.append((self.first_seq + number, *row))
         self._known.add(row.trace_id)
         self.active[row.trace_id] = row
@@ -173,7 +173,7 @@ class BulkLoad:
 
     def _continue(self, said: TraceStatement, kept: KnownTrace, number: int) -> KnownTrace:
         check_agrees(said, kept.row)
-        end = said.end(kept.row.started_at, self.now)
+        end = said.end(kept.row.started_at, kept.row.expires_at, self.now)
         if end is None:
             self.counts.repeated += 1
             return kept

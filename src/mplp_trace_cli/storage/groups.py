@@ -90,7 +90,7 @@ class _Group:
     entries: list[Entry] = field(default_factory=list)
     traces: dict[str, OpenTrace | None] = field(default_factory=dict)
     opened: list[OpenTrace] = field(default_factory=list)
-    ended: list[str] = field(default_factory=list)
+    ended: dict[str, KnownTrace] = field(default_factory=dict)
     ready: set[str] = field(default_factory=set)
     """Traces that are known to take events now."""
 
@@ -152,22 +152,20 @@ class _Group:
         trace = self._open(trace_id)
         if trace is not None:
             self._known_open(said, trace)
-        elif trace_id in self.known:
-            check_repeat(said, self.known[trace_id])
+        elif finished := self.ended.get(trace_id) or self.known.get(trace_id):
+            check_repeat(said, finished)
             self.counts.repeated += 1
-        elif trace_id in self.ended:
-            raise InvalidInput(f"trace {trace_id} is finished")
         else:
             row = new_trace_row(said, trace_id, self.rules.now)
-            said.end(row.started_at, self.rules.now)
+            said.end(row.started_at, row.expires_at, self.rules.now)
             self._start(row)
-            self._end(said, row.started_at)
+            self._end(said, row)
 
     def _known_open(self, said: TraceStatement, trace: OpenTrace) -> None:
         check_agrees(said, trace_row_of(trace))
         if trace.is_over(self.rules.now) and said.status not in (None, "active", "expired"):
             raise InvalidInput(f"trace {trace.trace_id} is expired")
-        if not self._end(said, trace.started_at):
+        if not self._end(said, trace_row_of(trace)):
             self.counts.repeated += 1
 
     def _start(self, row: TraceRow) -> None:
@@ -177,13 +175,13 @@ class _Group:
         self.entries.append((START, encode_body(row)))
         self.counts.traces += 1
 
-    def _end(self, said: TraceStatement, started_at: int) -> bool:
-        end = said.end(started_at, self.rules.now)
+    def _end(self, said: TraceStatement, row: TraceRow) -> bool:
+        end = said.end(row.started_at, row.expires_at, self.rules.now)
         if end is None:
             return False
         self.entries.append((END, encode_body(end)))
         self.traces[end.trace_id] = None
-        self.ended.append(end.trace_id)
+        self.ended[end.trace_id] = KnownTrace(row, end)
         self.ready.discard(end.trace_id)
         self.counts.ended += 1
         return True
@@ -277,7 +275,8 @@ def check_repeat(said: TraceStatement, known: KnownTrace) -> None:
         return
     if said.status not in (None, "active", known.end.status):
         raise InvalidInput(f"trace {known.row.trace_id} is already {known.end.status}")
-    if said.completed_at not in (None, known.end.ended_at):
+    end = said.end(known.row.started_at, known.row.expires_at, known.end.ended_at)
+    if end is not None and end.ended_at != known.end.ended_at:
         raise InvalidInput(f"trace {known.row.trace_id} is there already with another completed_at")
 
 
