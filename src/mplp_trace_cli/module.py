@@ -27,6 +27,28 @@ def open_service(db: str | None = None, config: str | None = None) -> TraceManag
     return TraceManagementService(Wiring(paths, options, wall_clock, new_id, durable=True))
 
 
+class FoldingThread:
+    """Folds every few seconds, while something waits and nobody has the store, until it is stopped."""
+
+    def __init__(self, service: TraceManagementService) -> None:
+        self._service = service
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mplp-trace-fold", daemon=True)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(FOLD_SECONDS):
+            with contextlib.suppress(TraceError):
+                self._service.fold_if_free()
+
+    def __enter__(self) -> FoldingThread:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+
 class TraceModule:
     """The Trace module over one store; use it as a context manager, or `close` it."""
 
@@ -37,21 +59,16 @@ class TraceModule:
         )
         wiring = Wiring(paths, options, wall_clock, new_id, durable=options.durable)
         self.trace_management_service = TraceManagementService(wiring)
-        self._closing = threading.Event()
-        self._folding = threading.Thread(target=self._fold_now_and_then, name="mplp-trace-fold", daemon=True)
-        self._folding.start()
-
-    def _fold_now_and_then(self) -> None:
-        while not self._closing.wait(FOLD_SECONDS):
-            with contextlib.suppress(TraceError):
-                self.trace_management_service.fold_if_free()
+        self._open = contextlib.ExitStack()
+        self._open.enter_context(FoldingThread(self.trace_management_service))
+        self._closed = False
 
     def close(self) -> None:
         """Folds what waits, when nobody has the store, and closes the files. Closing twice is fine."""
-        if self._closing.is_set():
+        if self._closed:
             return
-        self._closing.set()
-        self._folding.join()
+        self._closed = True
+        self._open.close()
         try:
             self.trace_management_service.fold_if_free()
         except TraceError as error:

@@ -26,6 +26,7 @@ class StreamOptions:
 
 def record_stream(options: StreamOptions) -> int:
     """Records until standard input closes; 1 when some lines were rejected."""
+    from mplp_trace_cli.module import FoldingThread
     from mplp_trace_cli.service import StreamRequest
 
     gc.disable()  # plain rows without cycles: collecting them costs a third of the time
@@ -43,7 +44,8 @@ def record_stream(options: StreamOptions) -> int:
             options.strict,
             os.environ.get(values.CONTEXT_VARIABLE),
         )
-        counts = service.record_stream(STDIN, request).unwrap()
+        with FoldingThread(service):
+            counts = service.record_stream(STDIN, request).unwrap()
     output.note(counts_text(vars(counts)))
     return 1 if counts.rejected else 0
 
