@@ -130,10 +130,15 @@ def options_from(table: Mapping[str, Any]) -> TraceModuleOptions:
         if isinstance(inner, Mapping):
             values[name] = _build(kind, inner, f"{name}.")
     options: TraceModuleOptions = _build(TraceModuleOptions, values, "")
+    check_options(options)
+    return options
+
+
+def check_options(options: TraceModuleOptions) -> None:
+    """Raises InvalidInput naming an option whose value nothing could be recorded with."""
     parse_word(Level, options.event_config.default_level, "event_config.default_level")
     if options.event_config.max_event_bytes <= 0:
         raise InvalidInput("event_config.max_event_bytes: must be greater than 0")
-    return options
 
 
 def _build(kind: type[Any], table: Mapping[str, Any], prefix: str) -> Any:
@@ -153,8 +158,10 @@ def _fitting(value: Any, default: Any, annotation: str, name: str) -> Any:
     wanted = _types_of(default, annotation)
     if isinstance(value, wanted) and isinstance(value, bool) == (wanted == (bool,)):
         return value
-    names = " or ".join("text" if one is str else one.__name__ for one in wanted)
-    raise InvalidInput(f"{name}: must be {names}")
+    raise InvalidInput(f"{name}: must be {_NAMES.get(wanted[-1], 'a table')}")
+
+
+_NAMES = {bool: "true or false", float: "a number", int: "a whole number", str: "text", tuple: "a list"}
 
 
 def _types_of(default: Any, annotation: str) -> tuple[type, ...]:

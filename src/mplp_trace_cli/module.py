@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 
-from mplp_trace_cli.config import TraceModuleOptions, load_options, resolve_store
+from mplp_trace_cli.config import TraceModuleOptions, check_options, load_options, resolve_store
 from mplp_trace_cli.domain.errors import TraceError
 from mplp_trace_cli.domain.ids import new_id
 from mplp_trace_cli.service import TraceManagementService, Wiring
@@ -89,8 +89,10 @@ def initialize_trace_module(options: TraceModuleOptions | None = None) -> TraceM
     """The Trace module with the given options, or those of the config file that counts.
 
     Without options `$MPLP_TRACE_DB` names the store before the file does, as on the command line.
-    Raises ConfigInvalid, StoreDamaged for a path that is a folder.
+    Raises ConfigInvalid, InvalidInput for an option that cannot be, StoreDamaged for a path that is a folder.
     """
+    if options is not None:
+        check_options(options)
     if options is None:
         loaded = load_options()
         options = loaded._replace(data_source=resolve_store(None, loaded))
