@@ -82,13 +82,23 @@ def _adopt(db: Connection, pair: Pair) -> int:
 
 
 def check_pair(db: Connection, pair: Pair) -> None:
-    """Raises WrongPair when the inbox has folded into another store than the one attached."""
+    """Raises WrongPair when the inbox belongs to another store than the one attached, or is an old copy."""
     bound = pair.inbox.store_id
     if bound is not None and bound != store_id(db):
         raise WrongPair(
             f"{pair.inbox.path} belongs to another store than {pair.store.paths.store}",
-            hint="put back the two files that belong together, or move the inbox away",
+            hint=_PUT_BACK,
         )
+    done, given = folded_seq(db, pair.inbox.inbox_id), pair.inbox.last_seq
+    if given < done:
+        # What an old copy takes in gets numbers that were folded once already, and would be dropped.
+        raise WrongPair(
+            f"{pair.inbox.path} is older than its store: folded are {done:,} entries, it knows {given:,}",
+            hint=_PUT_BACK,
+        )
+
+
+_PUT_BACK = "put back the two files that belong together, or move the inbox away"
 
 
 def _make_stages(db: Connection) -> None:

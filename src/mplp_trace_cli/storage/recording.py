@@ -70,18 +70,21 @@ class Recorder:
         """Records a new trace durably; raises AlreadyExists for an id that is taken."""
         taken = given_id and self._is_taken(row.trace_id, now)
         with self.inbox.writing():
-            if taken or (given_id and self.inbox.open_trace(row.trace_id)):
+            if taken or (given_id and self._is_known(row.trace_id)):
                 raise AlreadyExists(f"there is a trace {row.trace_id} already")
             self.inbox.append([(START, encode_body(row))])
             self.inbox.add_open([open_trace_of(row)])
 
     def _is_taken(self, trace_id: str, now: int) -> bool:
-        if self.inbox.open_trace(trace_id):
+        if self._is_known(trace_id):
             return True
         try:
             return self._look_up(trace_id, now) is not None
         except NotFound:  # the store cannot be asked, and recording goes on: the fold rejects a second start
             return False
+
+    def _is_known(self, trace_id: str) -> bool:
+        return self.inbox.open_trace(trace_id) is not None or self.inbox.is_recent(trace_id)
 
     def record_event(self, row: EventRow, now: int, *, given_id: bool) -> None:
         """Records one event durably; raises NotFound or TraceFinished."""

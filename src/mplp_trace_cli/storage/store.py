@@ -72,7 +72,8 @@ class Store:
             return
         self.paths.make_folder()
         with self._locked(self.settings.busy_seconds):
-            make_once(self.paths.store, _make)
+            if not self.exists():
+                make_once(self.paths.store, _make)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
