@@ -6,4 +6,5 @@ SELECT
 FROM entry
 WHERE
     kind = 'metric' AND len(cells) = 8 AND cells[1] IS NOT NULL AND cells[2] IS NOT NULL
-    AND value IS NOT NULL AND cells[6] IS NOT NULL AND timestamp IS NOT NULL;
+    AND value IS NOT NULL AND cells[6] IS NOT NULL
+    AND TRY_CAST(cells[8] AS BIGINT) BETWEEN -62135596800000000 AND 253402300799999999;

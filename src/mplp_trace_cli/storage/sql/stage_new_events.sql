@@ -9,5 +9,5 @@ FROM entry
 WHERE
     kind = 'event' AND len(cells) = 10
     AND event_id IS NOT NULL AND trace_id IS NOT NULL AND event_type IS NOT NULL AND level IS NOT NULL
-    AND data IS NOT NULL AND timestamp IS NOT NULL
+    AND data IS NOT NULL AND TRY_CAST(cells[7] AS BIGINT) BETWEEN -62135596800000000 AND 253402300799999999
     AND (cells[8] IS NULL OR duration_ms IS NOT NULL);

@@ -4,7 +4,7 @@ INSERT INTO new_rejected_lines
 SELECT
     seq, coalesce(cells[1], 'inbox'), coalesce(TRY_CAST(cells[2] AS BIGINT), 0),
     coalesce(TRY_CAST(cells[3] AS BIGINT), 0), coalesce(cells[4], 'unknown'),
-    coalesce(TRY(from_base64(cells[5])), encode(body)), coalesce(make_timestamptz(TRY_CAST(cells[6] AS BIGINT)), {now})
+    coalesce(TRY(from_base64(cells[5])), encode(body)), coalesce(TRY(make_timestamptz(TRY_CAST(cells[6] AS BIGINT))), {now})
 FROM entry
 WHERE kind = 'reject'
 UNION ALL
