@@ -130,18 +130,23 @@ class _Group:
         trace = self._open(trace_id)
         if trace is not None and not trace.is_over(self.rules.now):
             return
-        if trace is not None or trace_id in self.known or trace_id in self.ended:
+        if trace is not None or trace_id in self.known or self._has_ended(trace_id):
             raise InvalidInput(f"trace {trace_id} is finished")
         if not self.rules.create_missing:
             unasked = f"trace {trace_id} is not open: unknown or finished"
             raise InvalidInput(f"there is no trace {trace_id}" if self.asked else unasked)
         self._start(new_trace_row(missing_trace(trace_id, self.rules.context_id), trace_id, self.rules.now))
 
+    def _has_ended(self, trace_id: str) -> bool:
+        # Recent and not open: it ended since it was looked for, or the store could not be asked.
+        return trace_id in self.ended or self.recorder.inbox.is_recent(trace_id)
+
     def _open(self, trace_id: str) -> OpenTrace | None:
         if trace_id not in self.traces:
-            trace = self.recorder.inbox.open_trace(trace_id)
-            if trace is None and trace_id in self.known and self.known[trace_id].end is None:
-                trace = open_trace_of(self.known[trace_id].row)
+            inbox, known = self.recorder.inbox, self.known.get(trace_id)
+            trace = inbox.open_trace(trace_id)
+            if trace is None and known and known.end is None and not inbox.has_waiting_end(trace_id):
+                trace = open_trace_of(known.row)
                 self.opened.append(trace)
             self.traces[trace_id] = trace
         return self.traces[trace_id]
@@ -155,6 +160,8 @@ class _Group:
         elif finished := self.ended.get(trace_id) or self.known.get(trace_id):
             check_repeat(said, finished)
             self.counts.repeated += 1
+        elif self._has_ended(trace_id):
+            raise InvalidInput(f"trace {trace_id} is finished")
         else:
             row = new_trace_row(said, trace_id, self.rules.now)
             said.end(row.started_at, row.expires_at, self.rules.now)
