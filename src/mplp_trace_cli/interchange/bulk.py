@@ -38,7 +38,7 @@ from mplp_trace_cli.storage.groups import (
 from mplp_trace_cli.storage.known import find_known
 from mplp_trace_cli.storage.recording import open_trace_of
 from mplp_trace_cli.storage.sql import statement
-from mplp_trace_cli.storage.store import TABLES, Connection, define_views, seq_base
+from mplp_trace_cli.storage.store import TABLES, Connection, define_views, roll_back, seq_base
 
 LINES_RESERVED = 1 << 32
 """Numbers of seq set aside for a load: more lines than a file can have."""
@@ -74,11 +74,12 @@ def bulk_transaction(db: Connection, pair: Pair, plan: BulkPlan) -> Iterator[Bul
         yield load
         if load.ended:
             with pair.inbox.writing():
+                load.withdraw_ends(pair.inbox.waiting_ends())
                 pair.inbox.remove_open(load.ended)
         db.execute("COMMIT")
     except BaseException:
         load.last_number = 0
-        db.execute("ROLLBACK")
+        roll_back(db)
         raise
     finally:
         pair.inbox.release(before + load.last_number, before + LINES_RESERVED)
@@ -119,6 +120,15 @@ class BulkLoad:
         if self.counts.events:
             self._drop_repeated()
 
+    def withdraw_ends(self, ended_meanwhile: set[str]) -> None:
+        """Takes back ends of traces that somebody ended since the load began: the first to arrive stays."""
+        late = sorted(ended_meanwhile.intersection(self.ended))
+        query = "DELETE FROM store.trace_ends WHERE seq > ? AND trace_id = ?"
+        for trace_id in late:
+            self.db.execute(query, [self.first_seq, trace_id])
+        self.counts.ended -= len(late)
+        self.counts.repeated += len(late)
+
     # -- one chunk ---------------------------------------------------------------------------------
 
     def _take(self, piece: Decoded) -> None:
@@ -136,7 +146,7 @@ class BulkLoad:
         self._insert_metrics(metrics)
         self._events(piece)
         if self._pending_rows >= BATCH_ROWS:
-            self._flush()
+            self._flush(BATCH_ROWS)
 
     def _find(self, ids: Iterator[str | None]) -> dict[str, KnownTrace]:
         wanted = [trace_id for trace_id in dict.fromkeys(ids) if trace_id]
@@ -265,18 +275,29 @@ class BulkLoad:
 
     # -- into the tables ---------------------------------------------------------------------------
 
-    def _flush(self) -> None:
+    def _flush(self, batch_rows: int | None = None) -> None:
+        """Inserts what is pending: all of it, or whole batches of `batch_rows` with the rest left pending.
+
+        DuckDB writes whole row groups to the disk at once; from batches of another size it would write
+        much of the file twice.
+        """
         self._flush_traces()
         if self.plan.keep_rejects:
             self._insert("rejected_lines", [self._reject_row(line, reason) for line, reason in self.rejected])
             self.rejected.clear()
-        if self._pending_rows:
-            batch = pa.Table.from_batches(self._pending, SCHEMA)
-            self.db.register("batch", batch)
-            self.db.execute(statement("insert_loaded_events").format(first_seq=self.first_seq))
-            self.db.unregister("batch")
-        self.counts.events += self._pending_rows
-        self._pending, self._pending_rows = [], 0
+        events = pa.Table.from_batches(self._pending, SCHEMA)
+        size = batch_rows or max(1, events.num_rows)
+        inserted = events.num_rows // size * size
+        for start in range(0, inserted, size):
+            self._insert_events(events.slice(start, size))
+        rest = events.slice(inserted)
+        self._pending, self._pending_rows = rest.to_batches(), rest.num_rows
+
+    def _insert_events(self, events: pa.Table) -> None:
+        self.db.register("batch", events)
+        self.db.execute(statement("insert_loaded_events").format(first_seq=self.first_seq))
+        self.db.unregister("batch")
+        self.counts.events += events.num_rows
 
     def _reject_row(self, line: Line, reason: str) -> tuple[Any, ...]:
         seq = self.first_seq + line.number

@@ -20,6 +20,7 @@ from mplp_trace_cli.storage.store import (
     define_views,
     folded_seq,
     next_seq_base,
+    roll_back,
     seq_base,
     store_id,
 )
@@ -141,7 +142,7 @@ def _commit(db: Connection, inbox_id: str, last_seq: int) -> None:
         db.execute("INSERT INTO store.folds VALUES (?, ?)", [inbox_id, last_seq])
         db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        roll_back(db)
         raise
     for table in TABLES:
         db.execute(f"TRUNCATE new_{table}")

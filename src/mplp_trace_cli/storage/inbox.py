@@ -247,6 +247,13 @@ class Inbox:
         with self.errors():
             return self.db.execute(query, (trace_id,)).fetchone() is not None
 
+    def waiting_ends(self) -> set[str]:
+        """The traces whose end is recorded and not folded yet."""
+        trace_id = "CASE WHEN json_valid(body) THEN json_extract(body, '$[0]') END"
+        query = f"SELECT {trace_id} FROM entries WHERE kind = 'end' AND seq > ?"
+        with self.errors():
+            return {row[0] for row in self.db.execute(query, (self.folded_seq,))}
+
     # -- folding ---------------------------------------------------------------------------------
 
     @property

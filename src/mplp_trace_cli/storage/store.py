@@ -158,6 +158,12 @@ def duckdb_errors(path: str) -> Iterator[None]:
         raise _translated(error, path) from error
 
 
+def roll_back(db: Connection) -> None:
+    """Undoes the transaction that is open; a commit that failed has done so already."""
+    with contextlib.suppress(duckdb.TransactionException):
+        db.execute("ROLLBACK")
+
+
 def store_id(db: Connection) -> str:
     """The random id of the attached store."""
     return str(_one(db, "SELECT store_id FROM store.meta"))
@@ -219,7 +225,7 @@ def _migrate(db: Connection, path: str) -> None:
                 _apply(db, number, name)
                 db.execute("COMMIT")
             except BaseException:
-                db.execute("ROLLBACK")
+                roll_back(db)
                 raise
             finally:
                 db.execute("USE memory")
