@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from mplp_trace_cli import TraceModuleOptions, initialize_trace_module
 from mplp_trace_cli.module import TraceModule
@@ -19,6 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_DATA = ROOT / "sample_data"
 CONFORMANCE = Path(os.environ.get("MPLP_TRACE_CONFORMANCE_DATA", ROOT.parent / "shared" / "data"))
 COMMAND = [sys.executable, "-m", "mplp_trace_cli"]
+
+# A slow machine is no fault, and what failed once is shown by its printed example.
+settings.register_profile("project", deadline=None, database=None)
+settings.load_profile("project")
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,10 @@ class Cli:
             cwd=cwd or self.folder,
             timeout=timeout,
         )
-        out, err = done.stdout.decode(errors="backslashreplace"), done.stderr.decode(errors="backslashreplace")
+        out, err = (
+            done.stdout.decode(errors="backslashreplace"),
+            done.stderr.decode(errors="backslashreplace"),
+        )
         return Done(done.returncode, out, err, done.stdout)
 
     def ok(self, *arguments: str | Path, stdin: str | bytes | None = None) -> str:
