@@ -294,7 +294,8 @@ class BulkLoad:
         self._pending, self._pending_rows = rest.to_batches(), rest.num_rows
 
     def _insert_events(self, events: pa.Table) -> None:
-        self.db.register("batch", events)
+        # In one piece: from several, two threads would write two half-full row groups.
+        self.db.register("batch", events.combine_chunks())
         self.db.execute(statement("insert_loaded_events").format(first_seq=self.first_seq))
         self.db.unregister("batch")
         self.counts.events += events.num_rows
