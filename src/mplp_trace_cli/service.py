@@ -225,7 +225,7 @@ class TraceManagementService:
         """
         from mplp_trace_cli.domain.ids import IdPool
         from mplp_trace_cli.domain.lines import LineRules
-        from mplp_trace_cli.interchange.decoder import LineDecoder
+        from mplp_trace_cli.interchange.decoder import LineDecoder, may_give_ids
         from mplp_trace_cli.interchange.streaming import groups
         from mplp_trace_cli.storage.groups import Counts, GroupRules, record_group, record_if_open
 
@@ -240,7 +240,7 @@ class TraceManagementService:
                 request.context_id,
             )
             events = decoder.certain_events(chunk)
-            given_ids = b'"event_id"' in chunk.data
+            given_ids = may_give_ids(chunk.data)
             with self._lock:
                 if events and record_if_open(self.recorder, events, given_ids, rules.now):
                     counts.events += len(events)

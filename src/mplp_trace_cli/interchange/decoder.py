@@ -102,7 +102,7 @@ class LineDecoder:
             return
         offset = chunk.offset
         quickly = self._quick_way(chunk.data)
-        given_ids = b'"event_id"' in chunk.data
+        given_ids = may_give_ids(chunk.data)
         for number, raw in enumerate(chunk.data.split(b"\n"), chunk.number):
             row = quickly(raw)
             if row is not None:
@@ -215,6 +215,11 @@ class LineDecoder:
             self._plain_ids.clear()
         self._plain_ids.add(trace_id)
         return True
+
+
+def may_give_ids(data: bytes) -> bool:
+    """False when certainly no line brings its own event_id, however the key is spelled."""
+    return b'"event_id"' in data or b"\\u00" in data
 
 
 class Columns(NamedTuple):
