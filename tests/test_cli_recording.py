@@ -6,8 +6,6 @@ import json
 import os
 import re
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 
 from mplp_trace_cli.cli.app import COMMANDS
 from tests.conftest import Cli
+from tests.many import many
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
@@ -346,35 +345,14 @@ WRONG: tuple[tuple[tuple[str, ...], str], ...] = (
     (("record",), "Missing argument 'TYPE'"),
     (("recrod", "x"), "No such command 'recrod'"),
 )
-_MANY = """
-import contextlib, io, json, sys
-from mplp_trace_cli.cli.main import main
-answers = []
-for sys.argv in json.load(sys.stdin):
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main()
-        except SystemExit as stop:
-            answers.append([stop.code, out.getvalue(), err.getvalue()])
-print(json.dumps(answers))
-"""
 
 
 def test_what_is_wrong_is_one_line(cli: Cli) -> None:
     """A value that cannot be used is exit code 2 and one line that names it; nothing is printed."""
-    lines = json.dumps([["mplp-trace", *arguments] for arguments, _ in WRONG])
-    done = subprocess.run(
-        [sys.executable, "-c", _MANY],
-        input=lines.encode(),
-        capture_output=True,
-        env=cli.environment(),
-        cwd=cli.folder,
-    )
-    for (_, said), (code, out, err) in zip(WRONG, json.loads(done.stdout), strict=True):
-        assert (code, out) == (2, ""), err
-        assert err.startswith("error: ")
-        assert said in err.splitlines()[0]
+    for done, (_, said) in zip(many(cli, [line for line, _ in WRONG]), WRONG, strict=True):
+        assert (done.code, done.stdout) == (2, ""), done
+        assert done.stderr.startswith("error: ")
+        assert said in done.stderr.splitlines()[0]
 
 
 # -- init and the place of the store ---------------------------------------------------------------
