@@ -59,7 +59,7 @@ def event_row(fields: Mapping[str, Any], rules: EventRules) -> EventRow:
         check.word("level", Level) or rules.default_level,
         check.text("message"),
         data,
-        rules.clock() if timestamp is None else timestamp,
+        rules.clock() if fields.get("timestamp") is None else timestamp or 0,
         check.duration("duration_ms"),
         check.text("parent_event_id"),
         check.text("source"),
