@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mplp_trace_cli.domain.errors import InvalidInput
@@ -15,6 +15,8 @@ from mplp_trace_cli.domain.errors import InvalidInput
 MAX_DEPTH = 500
 EMPTY_OBJECT = "{}"
 
+_COLON = re.compile(r"[ \t\n\r]*:[ \t\n\r]*")
+_COMMA = re.compile(r"[ \t\n\r]*,[ \t\n\r]*")
 _SPACE = re.compile(r"[ \t\n\r]*")
 _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
 _LINE_BREAKS = str.maketrans("\n\r", "  ")
@@ -42,12 +44,13 @@ def _number(text: str) -> Any:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_number)
+_SCAN: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]
 
 
 def parse(text: str) -> Any:
     """The value of one JSON text; raises JsonFault."""
     _check_depth(text)
-    value, end = _guarded(_DECODER.raw_decode, text, _skip(text, 0))
+    value, end = _value(text, _skip(text, 0))
     _expect_end(text, end)
     return value
 
@@ -86,19 +89,20 @@ def _read_members(text: str, at: int, found: list[Member]) -> int:
     while True:
         if text[at : at + 1] != '"':
             raise JsonFault(f"expected a key at character {at + 1}")
-        key, at = _guarded(_DECODER.raw_decode, text, at)
-        at = _skip(text, at)
-        if text[at : at + 1] != ":":
+        key, at = _value(text, at)
+        colon = _COLON.match(text, at)
+        if colon is None:
             raise JsonFault(f"expected ':' at character {at + 1}")
-        start = _skip(text, at + 1)
-        value, end = _guarded(_DECODER.raw_decode, text, start)
+        start = colon.end()
+        value, end = _value(text, start)
         found.append(Member(key, text[start:end], value))
-        at = _skip(text, end)
-        if text[at : at + 1] == "}":
-            return at
-        if text[at : at + 1] != ",":
+        mark = _COMMA.match(text, end)
+        if mark is None:
+            at = _skip(text, end)
+            if text[at : at + 1] == "}":
+                return at
             raise JsonFault(f"expected ',' or '}}' at character {at + 1}")
-        at = _skip(text, at + 1)
+        at = mark.end()
 
 
 def elements(text: str) -> list[str]:
@@ -114,21 +118,23 @@ def elements(text: str) -> list[str]:
             if text[at : at + 1] != ",":
                 raise JsonFault(f"expected ',' or ']' at character {at + 1}")
             at = _skip(text, at + 1)
-        _, end = _guarded(_DECODER.raw_decode, text, at)
+        _, end = _value(text, at)
         found.append(text[at:end])
         at = _skip(text, end)
     _expect_end(text, at + 1)
     return found
 
 
-def _guarded(read: Any, text: str, at: int) -> tuple[Any, int]:
+def _value(text: str, at: int) -> tuple[Any, int]:
+    """The value that begins at `at`, and where it ends."""
     try:
-        value, end = read(text, at)
+        return _SCAN(text, at)
+    except StopIteration as stop:
+        raise JsonFault(f"not JSON: expected a value at character {stop.value + 1}") from None
     except json.JSONDecodeError as error:
         raise JsonFault(f"not JSON: {error.msg.removesuffix(' at')} at character {error.pos + 1}") from None
     except RecursionError:
         raise JsonFault(f"nested deeper than {MAX_DEPTH} levels") from None
-    return value, int(end)
 
 
 def _skip(text: str, at: int) -> int:

@@ -102,6 +102,8 @@ class BulkLoad:
         self.ended: list[str] = []
         self.active: dict[str, TraceRow] = {}
         self._known: set[str] = set()
+        (traces,) = db.execute("SELECT count(*) FROM store.trace_starts").fetchone() or (0,)
+        self._store_has_traces = bool(traces)
         self._held: list[tuple[Chunk, pa.Table]] = []
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = 0
@@ -149,7 +151,7 @@ class BulkLoad:
             self._flush(BATCH_ROWS)
 
     def _find(self, ids: Iterator[str | None]) -> dict[str, KnownTrace]:
-        wanted = [trace_id for trace_id in dict.fromkeys(ids) if trace_id]
+        wanted = [one for one in dict.fromkeys(ids) if one and (self._store_has_traces or one in self._known)]
         if not wanted:
             return {}
         self._flush_traces()
