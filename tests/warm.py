@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import subprocess
@@ -12,8 +14,6 @@ from pathlib import Path
 
 from tests.conftest import Cli, Done
 
-Words = Sequence[str | bytes | Path]
-
 _LOOP = """
 import importlib, json, os, sys
 import rich.table
@@ -23,39 +23,57 @@ from mplp_trace_cli.cli.main import run
 
 for module, _ in COMMANDS.values():
     importlib.import_module(f"mplp_trace_cli.cli.{module}")
-
-results = sys.argv[1]
-for at, words in enumerate(json.loads(sys.stdin.read())):
+for line in sys.stdin:
+    asked = json.loads(line)
     child = os.fork()
     if not child:
-        for stream in (1, 2):
-            os.dup2(os.open(f"{results}/{at}.{stream}", os.O_CREAT | os.O_WRONLY), stream)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        sys.argv = ["mplp-trace", *words]
+        os.environ.clear()
+        os.environ.update(asked["env"])
+        os.chdir(asked["cwd"])
+        for stream in (0, 1, 2):
+            os.dup2(os.open(f"{asked['streams']}/{stream}", os.O_RDWR), stream)
+        sys.argv = ["mplp-trace", *asked["words"]]
         run()
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-def run_all(cli: Cli, commands: Iterable[Words], env: Mapping[str, str] | None = None) -> list[Done]:
-    """Runs commands one after the other, none with anything on standard input, and says how each ended."""
-    asked = [[os.fsdecode(word) for word in words] for words in commands]
-    with tempfile.TemporaryDirectory() as results:
-        warm = subprocess.run(
-            [sys.executable, "-c", _LOOP, results],
-            input=json.dumps(asked),
-            stdout=subprocess.PIPE,
-            text=True,
-            env=cli.environment(env),
-            cwd=cli.folder,
-            check=True,
-            timeout=120,
-        )
-        codes = [int(line) for line in warm.stdout.split()]
-        assert len(codes) == len(asked)
-        return [_done(Path(results), at, code) for at, code in enumerate(codes)]
+def run_all(
+    cli: Cli,
+    commands: Iterable[Sequence[str | bytes | Path]],
+    *,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+) -> list[Done]:
+    """Runs commands one after the other, each with `stdin` to read, and says how each ended."""
+    return [_run(cli, [os.fsdecode(word) for word in words], stdin, env) for words in commands]
 
 
-def _done(results: Path, at: int, code: int) -> Done:
-    out, err = ((results / f"{at}.{stream}").read_bytes() for stream in (1, 2))
+def _run(cli: Cli, words: list[str], stdin: bytes, env: Mapping[str, str] | None) -> Done:
+    warm = _warm()
+    assert warm.stdin is not None
+    assert warm.stdout is not None
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder, str(stream)) for stream in (0, 1, 2)]
+        for file, content in zip(files, (stdin, b"", b""), strict=True):
+            file.write_bytes(content)
+        asked = {
+            "words": words,
+            "env": cli.environment(env),
+            "cwd": str(cli.folder),
+            "streams": folder,
+        }
+        warm.stdin.write(json.dumps(asked) + "\n")
+        warm.stdin.flush()
+        code = int(warm.stdout.readline())
+        out, err = (file.read_bytes() for file in files[1:])
     return Done(code, out.decode(errors="backslashreplace"), err.decode(errors="backslashreplace"), out)
+
+
+@functools.cache
+def _warm() -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", _LOOP], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    atexit.register(process.communicate)
+    return process
