@@ -148,7 +148,8 @@ def _build(kind: type[Any], table: Mapping[str, Any], prefix: str) -> Any:
     for name, value in table.items():
         if name not in known:
             raise InvalidInput(f"{prefix}{name}: there is no such option; there are {', '.join(known)}")
-        values[name] = _fitting(value, getattr(defaults, name), str(known[name]), prefix + name)
+        annotation = known[name].__forward_arg__
+        values[name] = _fitting(value, getattr(defaults, name), annotation, prefix + name)
     return kind(**values)
 
 
@@ -169,9 +170,9 @@ def _types_of(default: Any, annotation: str) -> tuple[type, ...]:
         return (bool,)
     if isinstance(default, Mapping):
         return (dict,)
-    if isinstance(default, float | int) or "float" in annotation:
-        return (int,) if annotation in ("int", "int | None") else (int, float)
-    if "int" in annotation:
+    if "float" in annotation:
+        return (int, float)
+    if annotation in ("int", "int | None"):
         return (int,)
     return (type(default),) if default is not None else (str,)
 
