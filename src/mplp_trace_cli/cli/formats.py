@@ -67,11 +67,12 @@ def safe_json(text: str) -> str:
 
 
 def _json(answer: Answer) -> None:
-    mark = "["
+    before = ""
     for row in answer.rows:
-        output.answer(mark + json_row(answer.columns, row))
-        mark = ","
-    output.answer("]" if mark == "," else "[]")
+        if before:
+            output.answer(f"{before},")
+        before = f"{' ' if before else '['}{json_row(answer.columns, row)}"
+    output.answer(f"{before}]" if before else "[]")
 
 
 def _jsonl(answer: Answer) -> None:
@@ -232,7 +233,7 @@ def print_table(columns: Iterable[Column], rows: Iterable[Iterable[Any]]) -> Non
 
 
 _NARROW = (Kind.NUMBER, Kind.DURATION, Kind.INSTANT)
-_WORDS = ("status", "level")
+_WORDS = ("status", "level", "started (UTC)", "time (UTC)")
 _FOLDED_CELLS, _GAP_CELLS = 8, 2
 
 

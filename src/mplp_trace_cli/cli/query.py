@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
-from mplp_trace_cli.analysis.answers import Answer, Column, Kind
+from mplp_trace_cli.analysis.answers import Answer
 from mplp_trace_cli.analysis.queries import query_events, query_traces
 from mplp_trace_cli.cli import formats, output, values
 from mplp_trace_cli.cli.settings import open_service
+from mplp_trace_cli.cli.tables import events_for_people, traces_for_people
 from mplp_trace_cli.cli.words import counted
 from mplp_trace_cli.domain.enums import Level, TraceStatus, TraceType
 from mplp_trace_cli.domain.errors import InvalidInput
@@ -19,7 +19,6 @@ from mplp_trace_cli.domain.questions import EventFilter, Pagination, TimeRange, 
 from mplp_trace_cli.domain.times import DAY_US, is_bare_date
 
 FILTERS, SHAPE = "Filters", "What is shown"
-WIDE = 100
 
 Many = list[str] | None
 Since = Annotated[
@@ -124,7 +123,7 @@ def query_command(
         asked = pagination(page, limit, sort, chosen)
         with service.reading() as db:
             answer = query_traces(db, wanted, asked)
-            formats.write(answer, chosen, shown=_traces_for_people(answer))
+            formats.write(answer, chosen, shown=traces_for_people(answer))
     tell_total(answer, asked, "trace", chosen)
 
 
@@ -172,7 +171,7 @@ def events_command(
         with service.reading() as db:
             traces = [resolve_trace(db, one) for one in trace or ()]
             answer = query_events(db, replace(wanted, trace_ids=traces), asked)
-            formats.write(answer, chosen, shown=_events_for_people(answer))
+            formats.write(answer, chosen, shown=events_for_people(answer))
     tell_total(answer, asked, "event", chosen)
 
 
@@ -195,75 +194,6 @@ def tell_total(answer: Answer, page: Pagination, one: str, chosen: str) -> None:
         first = page.offset + 1
         part = f"{first:,}-{page.offset + shown:,}" if shown else "none"
         output.note(f"{part} of {counted(answer.total, one)} (--limit, --page)")
-
-
-def short_ids() -> bool:
-    """True where ids are shortened: on a terminal; what is piped is whole."""
-    return sys.stdout.isatty()
-
-
-def short_id(value: str) -> str:
-    """The first part of a UUID, which is a prefix that commands take; any other id as it is."""
-    return value[:8] if short_ids() and len(value) == 36 and value.count("-") == 4 else value
-
-
-def is_wide() -> bool:
-    """True where more columns have room."""
-    return not sys.stdout.isatty() or formats.console().width >= WIDE
-
-
-def _traces_for_people(answer: Answer) -> Answer:
-    columns = [
-        Column("trace"),
-        Column("name"),
-        Column("context"),
-        Column("status"),
-        Column("started (UTC)", Kind.INSTANT),
-        Column("duration", Kind.DURATION),
-        Column("events", Kind.NUMBER),
-        Column("errors", Kind.NUMBER),
-    ]
-    keys = (
-        "trace_id",
-        "name",
-        "context_id",
-        "status",
-        "started_at",
-        "duration_ms",
-        "event_count",
-        "error_count",
-    )
-    return _picked(answer, columns, keys, () if is_wide() else ("context",))
-
-
-def _events_for_people(answer: Answer) -> Answer:
-    columns = [
-        Column("time (UTC)", Kind.INSTANT),
-        Column("trace"),
-        Column("level"),
-        Column("event"),
-        Column("source"),
-        Column("duration", Kind.DURATION),
-        Column("message"),
-    ]
-    keys = ("timestamp", "trace_id", "level", "event_type", "source", "duration_ms", "message")
-    return _picked(answer, columns, keys, () if is_wide() else ("source",))
-
-
-def _picked(
-    answer: Answer, columns: list[Column], keys: tuple[str, ...], left_out: tuple[str, ...]
-) -> Answer:
-    chosen = [(column, answer.names.index(key)) for column, key in zip(columns, keys, strict=True)]
-    chosen = [(column, at) for column, at in chosen if column.name not in left_out]
-
-    def row(values: tuple[Any, ...]) -> tuple[Any, ...]:
-        cells = ((column.name, values[at]) for column, at in chosen)
-        return tuple(
-            short_id(value) if name == "trace" else None if name == "errors" and not value else value
-            for name, value in cells
-        )
-
-    return Answer(tuple(column for column, _ in chosen), map(row, answer.rows), answer.total)
 
 
 query_command.example = "mplp-trace query --status failed --since 24h"  # type: ignore[attr-defined]

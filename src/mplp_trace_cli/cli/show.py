@@ -14,6 +14,8 @@ from mplp_trace_cli.analysis.lookup import LAST, get_trace, resolve_trace
 from mplp_trace_cli.cli import formats, output, values
 from mplp_trace_cli.cli.query import Format, Json, events_command
 from mplp_trace_cli.cli.settings import open_service
+from mplp_trace_cli.cli.tables import is_wide
+from mplp_trace_cli.cli.timeline import TimeLine
 from mplp_trace_cli.cli.tree import Leaf, tree_of
 from mplp_trace_cli.cli.words import counted, humane_duration
 from mplp_trace_cli.domain.event import Event
@@ -21,7 +23,10 @@ from mplp_trace_cli.domain.times import format_instant, from_datetime
 from mplp_trace_cli.domain.trace import Trace
 
 SHOWN_EVENTS = 200
-BAR_CELLS = 16
+WIDE_CELLS, NARROW_CELLS = 16, 10
+OTHER_COLUMNS = 28
+"""What the columns beside the event and the time line take, at most."""
+MIN_ROOM = 12
 
 
 def show_command(
@@ -162,51 +167,38 @@ def _print_events(found: TraceWithEvents, flat: bool) -> None:
     table = Table(
         box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold"
     )
-    table.add_column("event", overflow="fold", ratio=None)
+    table.add_column("event", no_wrap=True)
     table.add_column("level", no_wrap=True)
     table.add_column("at", justify="right", no_wrap=True)
     table.add_column("took", justify="right", no_wrap=True)
     table.add_column("time line", no_wrap=True)
-    leaves = [Leaf("", event) for event in found.events] if flat else tree_of(found.events)
-    span = _span(found)
-    for leaf in leaves:
+    time_line = TimeLine.of(found, WIDE_CELLS if is_wide() else NARROW_CELLS)
+    room = max(MIN_ROOM, formats.console().width - time_line.cells - OTHER_COLUMNS)
+    for leaf in [Leaf("", "", event) for event in found.events] if flat else tree_of(found.events):
         event = leaf.event
-        what = Text.assemble((leaf.guide, "dim"), output.visible(event.event_type), overflow="fold")
-        if event.message:
-            what.append(f" {output.visible(event.message)}", style="dim")
         table.add_row(
-            what,
+            _folded(leaf, room),
             formats.styled("level", event.level.value),
-            _since(event, span[0]),
+            time_line.since_start(event),
             "" if event.duration_ms is None else humane_duration(event.duration_ms),
-            Text(_bar(event, span), style="red" if event.is_error() else "blue"),
+            Text(time_line.bar(event), style="red" if event.is_error() else "blue"),
         )
     formats.show(table)
 
 
-def _span(found: TraceWithEvents) -> tuple[int, int]:
-    """From the first to the last instant that the time line shows."""
-    moments = [from_datetime(event.timestamp) for event in found.events]
-    begins = [from_datetime(found.trace.started_at), *moments]
-    ended = found.trace.completed_at
-    ends = [*moments, *([from_datetime(ended)] if ended else [])]
-    return min(begins), max(ends)
+def _folded(leaf: Leaf, room: int) -> Any:
+    """The event's type and message, folded so that the lines of the tree go on beside every line."""
+    from rich.text import Text
 
-
-def _since(event: Event, start: int) -> str:
-    return f"+{humane_duration((from_datetime(event.timestamp) - start) / 1_000)}"
-
-
-def _bar(event: Event, span: tuple[int, int]) -> str:
-    """Where in the trace it was: an event is stamped when what it measures is over."""
-    start, end = span
-    width = max(1, end - start)
-    last = from_datetime(event.timestamp) - start
-    first = max(0, last - round((event.duration_ms or 0) * 1_000))
-    begin = min(BAR_CELLS - 1, first * BAR_CELLS // width)
-    stop = min(BAR_CELLS, max(begin + 1, -(-last * BAR_CELLS // width)))
-    mark = "━" if event.duration_ms else "╸"
-    return " " * begin + mark * (stop - begin if event.duration_ms else 1)
+    event = leaf.event
+    what = Text(output.visible(event.event_type))
+    if event.message:
+        what.append(f" {output.visible(event.message)}", style="dim")
+    lines = what.wrap(formats.console(), max(MIN_ROOM, room - len(leaf.guide)))
+    guides = [leaf.guide, *[leaf.below] * (len(lines) - 1)]
+    return Text("\n").join(
+        Text.assemble((guide, "dim"), line) for guide, line in zip(guides, lines, strict=True)
+    )
 
 
 show_command.example = "mplp-trace show @last"  # type: ignore[attr-defined]

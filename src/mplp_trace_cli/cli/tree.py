@@ -14,6 +14,8 @@ class Leaf(NamedTuple):
     """An event and the lines that stand before it."""
 
     guide: str
+    below: str
+    """What stands before its second line and those after it."""
     event: Event
 
 
@@ -64,18 +66,23 @@ def _drawn(roots: list[Event], children: dict[str, list[Event]]) -> list[Leaf]:
         if id(event) in seen:
             continue
         seen.add(id(event))
-        leaves.append(Leaf(_guide(lines, is_last, depth), event))
-        below = "" if depth == 0 else lines + ("  " if is_last else "│ ")
         own = [child for child in children.get(event.event_id, ()) if id(child) not in seen]
+        below = "" if depth == 0 else lines + ("  " if is_last else "│ ")
+        beside = _cut(below, depth) + ("│ " if own else "  " if depth else "")
+        leaves.append(Leaf(_guide(lines, is_last, depth), beside, event))
         # The same id may stand twice in one trace only by import; its children hang on the first.
         for at, child in enumerate(reversed(own)):
             waiting.append((child, below, at == 0, depth + 1))
     return leaves
 
 
+def _cut(lines: str, depth: int) -> str:
+    return lines[: 2 * (MOST_GUIDES - 1)] if depth > MOST_GUIDES else lines
+
+
 def _guide(lines: str, is_last: bool, depth: int) -> str:
     if depth == 0:
         return ""
     if depth > MOST_GUIDES:
-        return f"{lines[: 2 * (MOST_GUIDES - 1)]}…{depth} "
+        return f"{_cut(lines, depth)}…{depth} "
     return lines + ("└╴" if is_last else "├╴")

@@ -1,0 +1,82 @@
+"""Traces and events as people read them: fewer columns, shorter times and ids where room is short."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NamedTuple
+
+from mplp_trace_cli.analysis.answers import Answer, Column, Kind
+from mplp_trace_cli.cli import formats
+
+WIDE = 100
+_DAY_AND_MINUTE, _TIME_OF_YEAR = slice(0, 16), slice(5, 19)
+
+
+class _Shown(NamedTuple):
+    """A column for people: its heading, the field it shows, its kind, whether it needs a wide terminal."""
+
+    heading: str
+    field: str
+    kind: Kind = Kind.TEXT
+    wide_only: bool = False
+
+
+_TRACES = (
+    _Shown("trace", "trace_id"),
+    _Shown("name", "name"),
+    _Shown("context", "context_id", wide_only=True),
+    _Shown("status", "status"),
+    _Shown("started (UTC)", "started_at", Kind.INSTANT),
+    _Shown("duration", "duration_ms", Kind.DURATION),
+    _Shown("events", "event_count", Kind.NUMBER),
+    _Shown("errors", "error_count", Kind.NUMBER),
+)
+_EVENTS = (
+    _Shown("time (UTC)", "timestamp", Kind.INSTANT),
+    _Shown("trace", "trace_id"),
+    _Shown("level", "level"),
+    _Shown("event", "event_type"),
+    _Shown("source", "source", wide_only=True),
+    _Shown("duration", "duration_ms", Kind.DURATION),
+    _Shown("message", "message"),
+)
+
+
+def traces_for_people(answer: Answer) -> Answer:
+    """Traces for a table or markdown."""
+    return _for_people(answer, _TRACES, _DAY_AND_MINUTE)
+
+
+def events_for_people(answer: Answer) -> Answer:
+    """Events for a table or markdown."""
+    return _for_people(answer, _EVENTS, _TIME_OF_YEAR)
+
+
+def is_wide() -> bool:
+    """True where every column has room: on a wide terminal, and in what is piped."""
+    return not sys.stdout.isatty() or formats.console().width >= WIDE
+
+
+def short_id(value: str) -> str:
+    """The first part of a UUID, which is a prefix that commands take; any other id as it is."""
+    return value[:8] if len(value) == 36 and value.count("-") == 4 else value
+
+
+def _for_people(answer: Answer, columns: tuple[_Shown, ...], short_time: slice) -> Answer:
+    wide, terminal = is_wide(), sys.stdout.isatty()
+    shown = [column for column in columns if wide or not column.wide_only]
+    places = [answer.names.index(column.field) for column in shown]
+
+    def cell(column: _Shown, value: Any) -> Any:
+        if column.heading == "trace" and terminal:
+            return short_id(value)
+        if column.kind is Kind.INSTANT and not wide:
+            return formats.humane_instant(value)[short_time]
+        return None if column.heading == "errors" and not value else value
+
+    def row(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(cell(column, values[at]) for column, at in zip(shown, places, strict=True))
+
+    kinds = [Kind.TEXT if column.kind is Kind.INSTANT and not wide else column.kind for column in shown]
+    headings = (Column(column.heading, kind) for column, kind in zip(shown, kinds, strict=True))
+    return Answer(tuple(headings), map(row, answer.rows), answer.total)

@@ -1,0 +1,39 @@
+"""The time line of a trace: where in it an event was, as a bar of a few cells."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from mplp_trace_cli.analysis.answers import TraceWithEvents
+from mplp_trace_cli.cli.words import humane_duration
+from mplp_trace_cli.domain.event import Event
+from mplp_trace_cli.domain.times import from_datetime
+
+
+class TimeLine(NamedTuple):
+    """From the first to the last instant that is shown, in microseconds, and how many cells it has."""
+
+    start: int
+    end: int
+    cells: int
+
+    @classmethod
+    def of(cls, found: TraceWithEvents, cells: int) -> TimeLine:
+        """The time line of a trace and the events of it that are shown."""
+        moments = [from_datetime(event.timestamp) for event in found.events]
+        started, ended = from_datetime(found.trace.started_at), found.trace.completed_at
+        ends = [*moments, *([from_datetime(ended)] if ended else [])]
+        return cls(min(started, *moments), max(ends), cells)
+
+    def since_start(self, event: Event) -> str:
+        """How long after the start it was."""
+        return f"+{humane_duration((from_datetime(event.timestamp) - self.start) / 1_000)}"
+
+    def bar(self, event: Event) -> str:
+        """The event on the line; it is stamped when what it measures is over."""
+        width = max(1, self.end - self.start)
+        last = from_datetime(event.timestamp) - self.start
+        first = max(0, last - round((event.duration_ms or 0) * 1_000))
+        begin = min(self.cells - 1, first * self.cells // width)
+        stop = min(self.cells, max(begin + 1, -(-last * self.cells // width)))
+        return " " * begin + ("━" * (stop - begin) if event.duration_ms else "╸")
