@@ -1,0 +1,156 @@
+"""Measures what the project is to reach, each against a floor or peer of the same run, and says so.
+
+python benchmarks/run.py             all of it; prints a table and writes docs/benchmarks.md
+python benchmarks/run.py --quick     small sizes: shows that everything works, measures nothing
+python benchmarks/run.py --only ask  one row; may be repeated; prints only
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+import rows_asking
+import rows_moving
+import rows_recording
+from ground import FULL, QUICK, Ground
+from harness import BenchmarkFailed, Result
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+LIBRARIES = ("mplp-trace", "typer", "duckdb", "pyarrow", "msgspec", "isal", "rich", "sqlite-utils")
+COLUMNS = ("what", "measured", "against", "comes to", "reach", "")
+
+INTRODUCTION = """\
+# Benchmarks
+
+Written by `make bench`; not edited by hand. Every number stands beside a floor or a peer that was measured
+in the same run, so that the ratio means something on any machine.
+"""
+METHOD = """\
+## How it is measured
+
+- Whole processes, from their start to their end, by the same interpreter; ours and the other in turns, so
+  that a busy moment hits both; medians. Each has run once before it counts.
+- The file: seeded events of about 340 bytes with nested data, every fifty of them after the line of their
+  trace (`benchmarks/data.py`).
+- Peak memory: the resident sizes of a command and its worker processes, added up every 10 ms; pages that
+  they share count more than once.
+- The bare program that `query` and `events` stand against runs the very SQL that they run
+  (`benchmarks/questions.py`).
+- MB are 10⁶ bytes."""
+
+Row = Callable[[Ground], list[Result]]
+ROWS: dict[str, Row] = {
+    "record-hello": rows_recording.record_vs_hello,
+    "record-duckdb": rows_recording.record_vs_duckdb,
+    "library": rows_recording.library_record,
+    "crowd-held": rows_recording.crowd_while_held,
+    "stream": rows_recording.stream,
+    "import": rows_moving.import_file,
+    "memory": rows_moving.memory,
+    "ask": rows_asking.ask,
+    "export": rows_moving.export,
+    "crowd": rows_recording.crowd_vs_sqlite_utils,
+    "disk": rows_moving.disk,
+}
+
+
+def main() -> int:
+    """Runs what is asked for; 1 when something falls short, 2 when it could not be measured."""
+    options = _options()
+    load = os.getloadavg()[0]
+    results: list[Result] = []
+    try:
+        with Ground(QUICK if options.quick else FULL) as ground:
+            for name in options.only or ROWS:
+                print(f"{name} …", file=sys.stderr, flush=True)
+                results += ROWS[name](ground)
+    except BenchmarkFailed as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 2
+    _print(results)
+    if not options.quick and not options.only:
+        PAGE.parent.mkdir(exist_ok=True)
+        PAGE.write_text(page(results, machine(load)), encoding="utf-8")
+        print(f"wrote {PAGE}", file=sys.stderr)
+    return 0 if all(result.ok for result in results) or options.quick else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="small sizes, for a smoke test")
+    parser.add_argument("--only", action="append", choices=ROWS, metavar="NAME", help=", ".join(ROWS))
+    return parser.parse_args()
+
+
+def cells(result: Result) -> tuple[str, ...]:
+    """A line of the table."""
+    verdict = "ok" if result.ok else "short" if result.sound else "WRONG"
+    return (result.what, result.measured, result.against, result.ratio, str(result.reach), verdict)
+
+
+def _print(results: Sequence[Result]) -> None:
+    from rich import box  # late: whatever this process weighs, its children seem to weigh
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*COLUMNS, box=box.SIMPLE_HEAD, pad_edge=False)
+    for result in results:
+        table.add_row(*(cell.replace("`", "") for cell in cells(result)))
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 180)
+    console.print(table)
+    for result in results:
+        if result.note:
+            console.print(f"{result.what.replace('`', '')}: {result.note}")
+
+
+def machine(load: float) -> list[tuple[str, str]]:
+    """What it was measured on."""
+    return [
+        ("date", datetime.now(UTC).strftime("%Y-%m-%d")),
+        ("processor", f"{_processor()}, {os.cpu_count()} cores"),
+        ("memory", f"{psutil.virtual_memory().total / 2**30:.0f} GiB"),
+        ("system", f"{platform.system()} {platform.release()}; load {load:.1f} at the start"),
+        ("Python", platform.python_version()),
+        ("libraries", ", ".join(f"{name} {version(name)}" for name in LIBRARIES)),
+    ]
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def page(results: Sequence[Result], about: Sequence[tuple[str, str]]) -> str:
+    """The page for docs/."""
+    lines = [
+        INTRODUCTION,
+        "| | |",
+        "|---|---|",
+        *(f"| {name} | {value} |" for name, value in about),
+        "",
+        f"| {' | '.join(COLUMNS)} |",
+        f"|{'---|' * len(COLUMNS)}",
+        *(f"| {' | '.join(cells(result))} |" for result in results),
+        "",
+        METHOD,
+        *(f"- {result.what}: {result.note}." for result in results if result.note),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
