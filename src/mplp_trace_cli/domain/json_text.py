@@ -43,6 +43,7 @@ def _number(text: str) -> Any:
     return int(text) if len(text) < 4000 else float(text)
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_number)
 _SCAN: Callable[[str, int], tuple[Any, int]] = _DECODER.scan_once  # type: ignore[attr-defined]
 
@@ -163,7 +164,7 @@ def _check_depth(text: str) -> None:
 def dumps(value: Any, field: str) -> str:
     """Compact JSON text of a Python value; raises InvalidInput for what JSON cannot say."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _ENCODER.encode(value)
         if not text.isascii():
             text.encode()
     except UnicodeEncodeError:

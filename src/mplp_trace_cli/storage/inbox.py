@@ -42,6 +42,7 @@ KINDS = frozenset((START, END, METRIC, REJECT, EVENT, EVENT_WITH_ID))
 Entry = tuple[str, str]
 """A kind and a body: the row as a JSON array."""
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _RECORD_EVENT = """
 INSERT INTO entries (kind, body) SELECT ?, ? WHERE EXISTS (
     SELECT 1 FROM open_traces WHERE trace_id = ? AND (expires_at IS NULL OR expires_at > ?))
@@ -82,7 +83,7 @@ class Batch(NamedTuple):
 
 def encode_body(row: Sequence[object]) -> str:
     """The body of an entry: the row as a JSON array, on one line and without tabs."""
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(row)
 
 
 class Inbox:
