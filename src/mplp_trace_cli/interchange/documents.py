@@ -9,7 +9,6 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from mplp_trace_cli.domain.errors import BrokenFile
 from mplp_trace_cli.domain.json_text import JsonFault, elements, members, one_line
@@ -132,34 +131,37 @@ class _Document:
 
     def _list(self) -> Iterator[str]:
         self._expect("[")
-        while self._peek() != "]":
+        more = self._peek() != "]"
+        while more:
             yield from _flattened(self._value())
-            if self._peek() != "]":
-                self._expect(",")
+            more = self._took_comma()
         self._expect("]")
+
+    def _took_comma(self) -> bool:
+        found = self._peek() == ","
+        self._at += found
+        return found
 
     def _object(self) -> Iterator[str]:
         kept: list[tuple[str, str]] = []
         self._expect("{")
-        while self._peek() != "}":
-            key = _parsed(self._value(), self._name)
+        more = self._peek() != "}"
+        while more:
+            key = self._key()
             self._expect(":")
             if key in _LISTS and self._peek() == "[":
                 yield from self._list()
             else:
                 kept.append((key, self._value()))
-            if self._peek() != "}":
-                self._expect(",")
+            more = self._took_comma()
         self._expect("}")
         if kept:
             yield _line(kept)
 
-
-def _parsed(text: str, name: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise BrokenFile(f"{name} is not a JSON document: {error}") from None
+    def _key(self) -> str:
+        if self._peek() != '"':
+            raise BrokenFile(f"{self._name} is not a JSON document: expected a key")
+        return str(json.loads(self._value()))
 
 
 def _flattened(text: str) -> Iterator[str]:
