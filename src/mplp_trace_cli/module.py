@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Callable
 
 from mplp_trace_cli.config import TraceModuleOptions, check_options, load_options, resolve_store
 from mplp_trace_cli.domain.errors import TraceError
@@ -20,11 +21,14 @@ def wall_clock() -> int:
     return time.time_ns() // 1_000
 
 
-def open_service(db: str | None = None, config: str | None = None) -> TraceManagementService:
+def open_service(
+    db: str | None = None, config: str | None = None, on_wait: Callable[[str], None] | None = None
+) -> TraceManagementService:
     """A service for one command: durable, and folding only when it is asked something."""
     options = load_options(config)
     paths = StorePaths.at(resolve_store(db, options))
-    return TraceManagementService(Wiring(paths, options, wall_clock, new_id, durable=True))
+    wiring = Wiring(paths, options, wall_clock, new_id, durable=True, on_wait=on_wait)
+    return TraceManagementService(wiring)
 
 
 class FoldingThread:

@@ -67,6 +67,8 @@ class Wiring(NamedTuple):
     clock: Callable[[], int]
     new_id: Callable[[], str]
     durable: bool
+    on_wait: Callable[[str], None] | None = None
+    """Told when a call has to wait for the store."""
 
     @property
     def event_rules(self) -> EventRules:
@@ -365,7 +367,8 @@ class TraceManagementService:
         from mplp_trace_cli.storage.store import Store, StoreSettings
 
         options = self._wiring.options
-        return Store(self._wiring.paths, StoreSettings(options.memory_limit, options.threads))
+        settings = StoreSettings(options.memory_limit, options.threads)
+        return Store(self._wiring.paths, settings, self._wiring.on_wait)
 
     @operation
     def get_trace_by_id(self, trace_id: str, max_events: int | None = None) -> TraceWithEvents:

@@ -55,10 +55,11 @@ def is_best_effort(arguments: list[str]) -> bool:
 @contextmanager
 def open_service() -> Iterator[TraceManagementService]:
     """The service over the store that the options, the environment and the config files name."""
+    from mplp_trace_cli.cli import output
     from mplp_trace_cli.module import open_service as open_at
 
     settings = current()
-    service = open_at(settings.db, settings.config)
+    service = open_at(settings.db, settings.config, output.note)
     try:
         yield service
     finally:

@@ -13,7 +13,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from mplp_trace_cli.domain.errors import (
+    ConfigInvalid,
     StorageFailed,
     StoreBusy,
     StoreDamaged,
@@ -38,6 +39,8 @@ Connection = duckdb.DuckDBPyConnection
 TABLES = ("trace_starts", "trace_ends", "event_log", "metric_samples", "rejected_lines")
 _HOLDER = re.compile(r"held in (?P<program>\S+)?.*?\(PID (?P<pid>\d+)\)", re.DOTALL)
 _RETRY_SECONDS = 0.02
+_WRITER = "another mplp-trace is writing"
+NOTICE_SECONDS = 1.0
 CHECKPOINT_AT = "256MB"
 """How much a writer puts into the WAL before it is compressed: at DuckDB's own 16 MB a long fold would
 compress its last rows again and again."""
@@ -58,9 +61,16 @@ class StoreSettings:
 class Store:
     """The DuckDB file at one path."""
 
-    def __init__(self, paths: StorePaths, settings: StoreSettings | None = None) -> None:
+    def __init__(
+        self,
+        paths: StorePaths,
+        settings: StoreSettings | None = None,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> None:
+        """`on_wait` is told once, in words for people, when a call has to wait for more than a second."""
         self.paths = paths
         self.settings = settings or StoreSettings()
+        self._on_wait = on_wait or (lambda _reason: None)
 
     def exists(self) -> bool:
         """True when the file is there."""
@@ -95,12 +105,13 @@ class Store:
 
     @contextlib.contextmanager
     def _locked(self, wait_seconds: float) -> Iterator[None]:
-        lock = FileLock(self.paths.lock, timeout=wait_seconds, mode=0o600, thread_local=False)
-        try:
-            with os_errors(self.paths.lock):
-                lock.acquire(poll_interval=_RETRY_SECONDS)
-        except Timeout:
-            raise _busy(self.paths.store, "another mplp-trace is writing") from None
+        lock = FileLock(self.paths.lock, mode=0o600, thread_local=False)
+        first = min(wait_seconds, NOTICE_SECONDS)
+        with os_errors(self.paths.lock):
+            if not _acquired(lock, first):
+                self._say_waiting(wait_seconds, _WRITER)
+                if not _acquired(lock, wait_seconds - first):
+                    raise _busy(self.paths.store, _WRITER)
         try:
             yield
         finally:
@@ -113,28 +124,35 @@ class Store:
         with _exclusive_in_process(self.paths.store):
             db = self._connect()
             try:
-                self._attach(db, mode, time.monotonic() + wait_seconds)
+                self._attach(db, mode, wait_seconds)
                 with duckdb_errors(self.paths.store):
                     yield db
             finally:
                 db.close()
 
+    def _say_waiting(self, wait_seconds: float, reason: str) -> None:
+        if wait_seconds > NOTICE_SECONDS:
+            self._on_wait(f"waiting for the store, up to {wait_seconds:.0f} s: {reason}")
+
     def _connect(self) -> Connection:
-        threads = {"threads": self.settings.threads} if self.settings.threads else {}
-        db = duckdb.connect(
-            config={
-                "memory_limit": self.settings.memory_limit,
-                "temp_directory": self.paths.spill,
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                **threads,
-            }
-        )
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": self.settings.memory_limit,
+            "temp_directory": self.paths.spill,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+        if self.settings.threads is not None:
+            config["threads"] = self.settings.threads
+        try:
+            db = duckdb.connect(config=config)
+        except duckdb.Error as error:
+            raise ConfigInvalid(f"memory_limit or threads: {str(error).splitlines()[0]}") from error
         db.execute("SET TimeZone = 'UTC'")
         return db
 
-    def _attach(self, db: Connection, mode: str, deadline: float) -> None:
+    def _attach(self, db: Connection, mode: str, wait_seconds: float) -> None:
         quoted = self.paths.store.replace("'", "''")
+        started, told = time.monotonic(), False
         while True:
             try:
                 db.execute(f"ATTACH '{quoted}' AS store ({mode})")
@@ -143,8 +161,12 @@ class Store:
                 # DuckDB gives no code for a lock that is held, only this sentence.
                 if "Could not set lock on file" not in str(error):
                     raise _translated(error, self.paths.store) from error
-                if time.monotonic() >= deadline:
-                    raise _busy(self.paths.store, _holder(str(error))) from error
+                waited, holder = time.monotonic() - started, _holder(str(error))
+                if waited >= wait_seconds:
+                    raise _busy(self.paths.store, holder) from error
+                if waited > NOTICE_SECONDS and not told:
+                    self._say_waiting(wait_seconds, holder)
+                    told = True
             time.sleep(_RETRY_SECONDS)
         _check_version(db, self.paths.store)
 
@@ -156,6 +178,14 @@ def duckdb_errors(path: str) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise _translated(error, path) from error
+
+
+def _acquired(lock: FileLock, seconds: float) -> bool:
+    try:
+        lock.acquire(timeout=seconds, poll_interval=_RETRY_SECONDS)
+    except Timeout:
+        return False
+    return True
 
 
 def roll_back(db: Connection) -> None:
