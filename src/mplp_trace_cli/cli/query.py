@@ -192,7 +192,8 @@ def tell_total(answer: Answer, page: Pagination, one: str, chosen: str) -> None:
         output.note(f"no {one} matches")
     elif shown < answer.total:
         first = page.offset + 1
-        part = f"{first:,}-{page.offset + shown:,}" if shown else "none"
+        last = page.offset + shown
+        part = "none" if not shown else f"{first:,}" if first == last else f"{first:,}-{last:,}"
         output.note(f"{part} of {counted(answer.total, one)} (--limit, --page)")
 
 
