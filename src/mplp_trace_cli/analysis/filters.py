@@ -11,6 +11,7 @@ from typing import Any
 from mplp_trace_cli.domain.checks import as_number, has_surrogate
 from mplp_trace_cli.domain.enums import Level, TraceStatus, TraceType, parse_word
 from mplp_trace_cli.domain.errors import InvalidInput
+from mplp_trace_cli.domain.globs import glob_regex
 from mplp_trace_cli.domain.json_text import JsonFault, parse
 from mplp_trace_cli.domain.questions import EventFilter, TimeRange, TraceFilter
 
@@ -53,7 +54,7 @@ class Condition:
 
     def globs(self, column: str, wanted: Sequence[str]) -> None:
         """The column matches one of the globs (`*`, `?`, `[…]`)."""
-        self.any_of([(f"{column} GLOB ?", [pattern]) for pattern in wanted])
+        self.any_of([_glob(column, pattern) for pattern in wanted])
 
     def any_of(self, options: Sequence[tuple[str, list[Any]]]) -> None:
         """At least one of the options holds, where there are any."""
@@ -95,6 +96,13 @@ class Condition:
             self.any_of([json_equals(column, key, value) for value in wanted])
 
 
+def _glob(column: str, pattern: str) -> tuple[str, list[Any]]:
+    """SQL for a glob; DuckDB's own counts bytes, so it serves where only `*` is special."""
+    if "?" in pattern or "[" in pattern:
+        return f"regexp_full_match({column}, ?, 's')", [glob_regex(pattern)]
+    return f"{column} GLOB ?", [pattern.replace("\\", "\\\\")]
+
+
 def json_value(column: str, path: str) -> tuple[str, list[Any]]:
     """SQL for the JSON value at a path: one literal key, else a dotted path; NULL where there is none.
 
@@ -114,7 +122,7 @@ def _pointer(key: str) -> str:
 def json_equals(column: str, path: str, wanted: str) -> tuple[str, list[Any]]:
     """SQL that is true where the value at a path is equal as JSON, or equal as text."""
     found, bound = json_value(column, path)
-    tests = ["j ->> '$' = ?"]
+    tests = ["(j ->> '$') = ?"]  # an arrow binds less than OR does
     values: list[Any] = [wanted]
     try:
         value = parse(wanted)
@@ -125,7 +133,7 @@ def json_equals(column: str, path: str, wanted: str) -> tuple[str, list[Any]]:
         tests.append("(json_type(j) NOT IN ('VARCHAR', 'NULL') AND TRY_CAST(j::VARCHAR AS DOUBLE) = ?)")
         values.append(number)
     elif isinstance(value, str):
-        tests.append("j ->> '$' = ?")
+        tests.append("(json_type(j) = 'VARCHAR' AND (j ->> '$') = ?)")
         values.append(value)
     elif wanted == "null" or value is not None:
         tests.append("j::VARCHAR = ?")
