@@ -25,6 +25,9 @@ PAGE_ROWS = 50
 _PIPED_WIDTH = 100_000
 _CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 """Characters that JSON lets stand and a terminal may obey."""
+_TURNS = (0x061C, 0x200E, 0x200F, 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
+_ON_SCREEN = {**_CONTROLS, **{code: f"\\u{code:04x}" for code in _TURNS}}
+"""The same and those that turn or hide text, which other languages need and programs get as they are."""
 
 
 def chosen_format(given: str | None, as_json: bool) -> str:
@@ -59,8 +62,10 @@ def write_object(value: dict[str, Any]) -> None:
 
 
 def safe_json(text: str) -> str:
-    """The same JSON with the control characters that are left in it escaped."""
-    return text if text.isprintable() else text.translate(_CONTROLS)
+    """The same JSON with the control characters that are left in it escaped; on a terminal, all of them."""
+    if text.isprintable():
+        return text
+    return text.translate(_ON_SCREEN if sys.stdout.isatty() else _CONTROLS)
 
 
 # -- for programs ----------------------------------------------------------------------------------
@@ -169,7 +174,7 @@ def console() -> Any:
         width=None if terminal else _PIPED_WIDTH,
         force_terminal=colored or terminal,
         no_color=not colored,
-        color_system="auto" if terminal else "standard" if colored else None,
+        color_system=None if not colored else "auto" if terminal else "standard",
         highlight=False,
         markup=False,
         emoji=False,

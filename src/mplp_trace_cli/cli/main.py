@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import sys
+from itertools import pairwise
 from typing import NoReturn
 
 import typer
@@ -18,7 +19,7 @@ from typer.exceptions import TyperException
 
 from mplp_trace_cli.cli import output
 from mplp_trace_cli.cli.app import PROGRAM, app
-from mplp_trace_cli.cli.settings import is_best_effort
+from mplp_trace_cli.cli.settings import COLORS, is_best_effort, set_option
 from mplp_trace_cli.domain.errors import TraceError
 
 DEBUG_VARIABLE = "MPLP_TRACE_DEBUG"
@@ -88,6 +89,9 @@ def _usage(error: TyperException, arguments: list[str]) -> int:
     if not arguments:
         output.answer(error.format_message())
         return OK
+    for option, word in pairwise(arguments):  # what follows a wrong option was not read
+        if option == "--color" and word in COLORS:
+            set_option("color", word)
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else PROGRAM
     return _told(error.format_message().rstrip("."), f"{command} --help", FAILED, arguments)

@@ -125,6 +125,7 @@ class _Worker:
             [sys.executable, "-m", "mplp_trace_cli.interchange.decoding"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            process_group=0,  # Ctrl-C is the parent's to answer, also while this one starts
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
