@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -77,6 +78,8 @@ def spread(values: Sequence[float], unit: str | None = None) -> Spread:
     ordered = sorted(values)
     p50, p95, p99 = (_percentile(ordered, share) for share in (0.5, 0.95, 0.99))
     average = sum(ordered) / len(ordered)
+    if not math.isfinite(average):  # the sum is more than a float holds, the mean is not
+        average = max(ordered[0], min(ordered[-1], sum(value / len(ordered) for value in ordered)))
     return Spread(len(ordered), ordered[0], ordered[-1], average, p50, p95, p99, unit)
 
 
@@ -84,4 +87,8 @@ def _percentile(ordered: Sequence[float], share: float) -> float:
     rank = share * (len(ordered) - 1)
     low = int(rank)
     high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
+    part = rank - low
+    span = ordered[high] - ordered[low]
+    if not math.isfinite(span):
+        return ordered[low] * (1 - part) + ordered[high] * part
+    return ordered[low] + span * part
