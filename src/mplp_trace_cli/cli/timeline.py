@@ -33,7 +33,7 @@ class TimeLine(NamedTuple):
         """The event on the line; it is stamped when what it measures is over."""
         width = max(1, self.end - self.start)
         last = from_datetime(event.timestamp) - self.start
-        first = max(0, last - round((event.duration_ms or 0) * 1_000))
+        first = last - round(min((event.duration_ms or 0) * 1_000, last))
         begin = min(self.cells - 1, first * self.cells // width)
         stop = min(self.cells, max(begin + 1, -(-last * self.cells // width)))
         return " " * begin + ("━" * (stop - begin) if event.duration_ms else "╸")
