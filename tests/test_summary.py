@@ -55,12 +55,23 @@ def close(got: float, expected: float | Fraction, values: Sequence[float]) -> bo
         ([7.0], Spread(1, 7, 7, 7, 7, 7, 7, None)),
         ([4.0, 1.0, 3.0, 2.0], Spread(4, 1, 4, 2.5, 2.5, 3.8499999999999996, 3.9699999999999998, None)),
         ([float(at) for at in range(101)], Spread(101, 0, 100, 50, 50, 95, 99, None)),
+        ([1.7e308] * 3, Spread(3, 1.7e308, 1.7e308, 1.7e308, 1.7e308, 1.7e308, 1.7e308, None)),
         ([0.0] * 9, Spread(9, 0, 0, 0, 0, 0, 0, None)),
     ],
 )
 def test_known_spreads(values: list[float], expected: Spread) -> None:
     """Values that can be checked by hand."""
     assert spread(values) == expected
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=9))
+def test_a_spread_of_any_numbers_is_finite(values: list[float]) -> None:
+    """Every figure lies between the smallest and the largest value, up to the largest float there is."""
+    found = spread(values)
+    slack = max(map(abs, values)) * 1e-12
+    for figure in (found.avg, found.p50, found.p95, found.p99):
+        assert math.isfinite(figure)
+        assert found.min - slack <= figure <= found.max + slack
 
 
 EVENTS = st.lists(
