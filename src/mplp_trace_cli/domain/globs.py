@@ -9,7 +9,7 @@ _NOTHING, _ANYTHING = r"[^\s\S]", r"[\s\S]"
 
 
 def glob_regex(glob: str) -> str:
-    """What a glob means, in the syntax that Python and RE2 share; for a full match where `.` is any character."""
+    """What a glob means, as Python and RE2 write it: for a full match in which `.` is any character."""
     parts: list[str] = []
     at = 0
     while at < len(glob):
