@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from mplp_trace_cli.cli import output, values
-from mplp_trace_cli.cli.query import (
-    FILTERS,
-    Many,
-    MaxDuration,
-    MinDuration,
-    Since,
-    Until,
-    option,
-    pairs,
-    time_range,
-)
+from mplp_trace_cli.cli import filters, output
 from mplp_trace_cli.cli.settings import USER_UMASK, open_service
 from mplp_trace_cli.cli.words import counted, humane_bytes
-from mplp_trace_cli.domain.enums import TraceStatus, TraceType
-from mplp_trace_cli.domain.questions import ExportRequest, TraceFilter
+from mplp_trace_cli.domain.questions import ExportRequest
 from mplp_trace_cli.interchange.exporting import COMPRESSIONS, FORMATS, PARTITIONS, ExportReport
 
 
@@ -51,49 +40,27 @@ def export_command(
     csv_safe: Annotated[
         bool, typer.Option("--csv-safe", help="Put ' before cells that a spreadsheet would run.")
     ] = False,
-    trace: Annotated[
-        Many, option("--trace", "Its id, a prefix or @last.", "ID", values.complete_trace)
-    ] = None,
-    context: Annotated[Many, option("--context", "Context id.", "ID")] = None,
-    execution: Annotated[Many, option("--execution", "Execution id.", "ID")] = None,
-    type_: Annotated[
-        Many, option("--type", f"{values.words(TraceType)}.", "TYPE", values.complete_type)
-    ] = None,
-    status: Annotated[
-        Many, option("--status", f"{values.words(TraceStatus)}.", "STATUS", values.complete_status)
-    ] = None,
-    tag: Annotated[Many, option("--tag", "A tag it has.", "TAG")] = None,
-    name: Annotated[Many, option("--name", "Its name, as a glob.", "GLOB")] = None,
-    meta: Annotated[Many, option("--meta", "A value in its metadata.", "K=V")] = None,
-    since: Since = None,
-    until: Until = None,
-    has_errors: Annotated[
-        bool | None,
-        typer.Option(
-            "--has-errors/--no-errors", help="Failed, or with an error event.", rich_help_panel=FILTERS
-        ),
-    ] = None,
-    min_duration: MinDuration = None,
-    max_duration: MaxDuration = None,
-    text: Annotated[Many, option("--text", "Text in name, description, metadata or tags.")] = None,
+    trace: filters.TraceId = None,
+    context: filters.Context = None,
+    execution: filters.Execution = None,
+    type_: filters.Type = None,
+    status: filters.Status = None,
+    tag: filters.Tag = None,
+    name: filters.Name = None,
+    meta: filters.Meta = None,
+    since: filters.Since = None,
+    until: filters.Until = None,
+    has_errors: filters.HasErrors = None,
+    min_duration: filters.MinDuration = None,
+    max_duration: filters.MaxDuration = None,
+    text: filters.TraceText = None,
 ) -> None:
     """Write traces and their events to a file, a folder or stdout, whole or not at all."""
+    span = filters.Span(since, until, min_duration, max_duration)
+    given = filters.TraceOptions(context, execution, type_, status, tag, name, meta, has_errors, text, span)
     with open_service() as service:
-        wanted = TraceFilter(
-            trace_ids=[service.resolve_trace(one) for one in trace or ()],
-            context_ids=context or (),
-            execution_ids=execution or (),
-            trace_types=type_ or (),
-            status=status or (),
-            tags=tag or (),
-            names=name or (),
-            metadata=pairs(meta, "--meta"),
-            time_range=time_range(since, until, service.now()),
-            has_errors=has_errors,
-            min_duration_ms=values.duration(min_duration, "--min-duration"),
-            max_duration_ms=values.duration(max_duration, "--max-duration"),
-            text=text or (),
-        )
+        traces = [service.resolve_trace(one) for one in trace or ()]
+        wanted = replace(given.as_filter(service.now()), trace_ids=traces)
         request = ExportRequest(
             destination,
             wanted,

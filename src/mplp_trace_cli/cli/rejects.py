@@ -9,7 +9,7 @@ import typer
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.cli import formats, output
-from mplp_trace_cli.cli.query import Format, Json, Limit, Page, pagination, tell_total
+from mplp_trace_cli.cli.options import Format, Json, Limit, Page, pagination, tell_total
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.cli.streaming import counts_text
 from mplp_trace_cli.cli.words import counted

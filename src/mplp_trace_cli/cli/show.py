@@ -12,7 +12,8 @@ import typer
 from mplp_trace_cli.analysis.answers import TraceWithEvents
 from mplp_trace_cli.analysis.lookup import LAST, get_trace, resolve_trace
 from mplp_trace_cli.cli import formats, output, values
-from mplp_trace_cli.cli.query import Format, Json, events_command
+from mplp_trace_cli.cli.options import Format, Json
+from mplp_trace_cli.cli.query import events_command
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.cli.tables import is_wide
 from mplp_trace_cli.cli.timeline import TimeLine

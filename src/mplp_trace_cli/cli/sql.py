@@ -9,7 +9,7 @@ import typer
 from mplp_trace_cli.analysis.answers import Answer, Column
 from mplp_trace_cli.analysis.catalog import COLUMNS
 from mplp_trace_cli.cli import formats, output, values
-from mplp_trace_cli.cli.query import Format, Json
+from mplp_trace_cli.cli.options import Format, Json
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.domain.json_text import JsonFault, parse
 

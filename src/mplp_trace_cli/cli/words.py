@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 _STEPS = ((86_400_000, "d", 3_600_000, "h"), (3_600_000, "h", 60_000, "m"), (60_000, "m", 1_000, "s"))
+_AGES = 10_000_000 * 86_400_000
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -16,6 +17,8 @@ def humane_duration(milliseconds: float) -> str:
         return f"{milliseconds:.0f}ms"
     if milliseconds < 59_995:
         return f"{milliseconds / 1_000:.2f}s"
+    if milliseconds >= _AGES:
+        return f"{milliseconds / 86_400_000:.3g}d"
     for size, unit, part, part_unit in _STEPS:
         if milliseconds >= size - part / 2:
             parts = round(milliseconds / part)
