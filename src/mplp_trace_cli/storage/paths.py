@@ -22,6 +22,8 @@ class StorePaths(NamedTuple):
         resolved = os.path.realpath(os.path.expanduser(path))
         if has_surrogate(resolved):
             raise InvalidInput(f"{resolved}: the path of a store must be UTF-8")
+        if "?" in resolved:  # DuckDB puts its log where the part before it ends, into another folder
+            raise InvalidInput(f"{resolved}: the path of a store must have no ? in it")
         if os.path.isdir(resolved):
             raise StoreDamaged(
                 f"{resolved} is a folder, not a store",
