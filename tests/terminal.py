@@ -8,6 +8,7 @@ import re
 import struct
 import subprocess
 import termios
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.conftest import COMMAND, Cli, Done
@@ -21,16 +22,23 @@ DANGER = re.compile(
 
 def on_terminal(cli: Cli, *arguments: str | Path, columns: int = 80) -> Done:
     """Runs the command with all three streams on one pseudo-terminal; `stdout` is what came out of it."""
+    return run_on_terminal(cli, [*COMMAND, *arguments], columns=columns)
+
+
+def run_on_terminal(
+    cli: Cli, words: Sequence[str | Path], *, columns: int = 80, env: Mapping[str, str] | None = None
+) -> Done:
+    """The same for any program, in the folder and environment of the command."""
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     left_out = ("NO_COLOR", "COLUMNS", "LINES")
-    env = {name: value for name, value in cli.environment().items() if name not in left_out}
+    kept = {name: value for name, value in cli.environment(env).items() if name not in left_out}
     process = subprocess.Popen(
-        [*COMMAND, *arguments],
+        words,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env={**env, "TERM": "xterm-256color"},
+        env={**kept, "TERM": "xterm-256color"},
         cwd=cli.folder,
         start_new_session=True,
     )

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .conftest import SAMPLE_DATA, Cli
+from tests.conftest import SAMPLE_DATA, Cli
 
 STEPS = [
     "Import five days of an agent project",

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 
-from .conftest import SAMPLE_DATA, Cli
+from tests.conftest import SAMPLE_DATA, Cli
 
 README = (SAMPLE_DATA / "README.md").read_text(encoding="utf-8")
 
