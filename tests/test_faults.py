@@ -74,11 +74,9 @@ def small_disk(tmp_path: Path) -> Iterator[Cli]:
     "arguments",
     [
         ["events", "--json"],
-        ["events", "--format", "csv"],
-        ["sql", "FROM events"],
+        ["sql", "FROM events", "--format", "csv"],
         ["export", "-o", "-", "--format", "jsonl"],
-        ["export", "-o", "-", "--format", "csv", "--compression", "gzip"],
-        ["query", "--format", "markdown", "--limit", "200"],
+        ["events", "--format", "markdown", "--limit", "2000"],
     ],
     ids=" ".join,
 )
@@ -94,7 +92,7 @@ def test_a_reader_that_leaves_ends_the_command_in_silence(sample_store: Cli, arg
 
 def test_an_output_that_takes_nothing_is_an_error(sample_store: Cli) -> None:
     """An answer that was not written is not passed off as one."""
-    for arguments in (["query"], ["events", "--json"], ["export", "-o", "-", "--format", "jsonl"], ["info"]):
+    for arguments in (["query"], ["events", "--json"], ["export", "-o", "-", "--format", "jsonl"]):
         with open("/dev/full", "wb") as full:
             done = subprocess.run(
                 [*COMMAND, *arguments],
@@ -167,7 +165,7 @@ def test_ctrl_c_during_a_stream_keeps_every_line_that_was_durable(open_store: Cl
     _, err = process.communicate(timeout=30)
     assert process.returncode in (0, 130)
     assert b"Traceback" not in err
-    assert open_store.ok("sql", "SELECT count(*) AS n FROM events", "--json") == '[{"n":3}\n]'
+    assert json.loads(open_store.ok("sql", "SELECT count(*) AS n FROM events", "--json")) == [{"n": 3}]
 
 
 # -- disks -------------------------------------------------------------------------------------------
@@ -217,9 +215,9 @@ def test_a_full_disk_is_told_and_what_was_recorded_before_is_whole(small_disk: C
         assert "hint: free some space" in done.stderr
     ballast.unlink()
     count = "SELECT count(*) AS n FROM events"
-    assert small_disk.ok("sql", count, "--json") == '[{"n":500}\n]'
+    assert json.loads(small_disk.ok("sql", count, "--json")) == [{"n": 500}]
     small_disk.ok("record", "x", "--trace", "t")
-    assert small_disk.ok("sql", count, "--json") == '[{"n":501}\n]'
+    assert json.loads(small_disk.ok("sql", count, "--json")) == [{"n": 501}]
     assert not list(small_disk.folder.glob(".*"))
 
 

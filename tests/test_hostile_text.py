@@ -157,8 +157,8 @@ def test_every_text_finds_itself_as_a_filter(hostile: Cli, strings: list[str]) -
         initialize_trace_module(options) as module,
         module.trace_management_service.reading() as db,
     ):
-        # Filters narrow, so each of them must let its row pass. A third of the strings says as much.
-        for at, text in [*enumerate(strings)][::3] + [*enumerate(strings)][-len(OWN) :]:
+        # Filters narrow, so each of them must let its row pass. An eighth of the strings says as much.
+        for at, text in [*enumerate(strings)][::8] + [*enumerate(strings)][-len(OWN) :]:
             same: dict[str, Any] = {"context_ids": [text], "execution_ids": [text], "tags": [text]}
             wanted = TraceFilter(**same, text=[text], names=[glob.escape(text)], metadata={text: text})
             found = query_traces(db, wanted, everything)
@@ -232,7 +232,6 @@ NEVER = [
 ]
 SHOWN = [
     ["show", "all", "--events", "1000"],
-    ["show", "all", "--flat", "--events", "1000"],
     ["query"],
     ["events", "--limit", "1000"],
     ["rejects", "list"],
