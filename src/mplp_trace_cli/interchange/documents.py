@@ -31,8 +31,8 @@ def looks_like_document(head: bytes, path: str) -> bool:
     try:
         keys = json.loads(first)
     except (ValueError, RecursionError):
-        if _OPENING.match(first) and not line_break:
-            return True  # one long line, of which the first bytes hold only a part
+        if _OPENING.match(first) and (not line_break or first.rstrip().endswith(b"[")):
+            return True  # one long line of which this is a part, or a list with a record a line
         # A broken first line of JSON lines is a bad line; a broken document has its next key below it.
         return rest.lstrip(b" \t\r\n").startswith((b'"', b"}")) or first.strip() == b"{"
     return not (line_break and rest.strip()) and isinstance(keys, dict) and any(k in keys for k in _LISTS)

@@ -99,9 +99,8 @@ def _swap(draft: str, path: str) -> None:
 
 
 def _set_modes(folder: str, umask: int) -> None:
-    for at, folders, names in os.walk(folder):
-        for name in folders:
-            os.chmod(os.path.join(at, name), 0o777 & ~umask)
+    for at, _, names in os.walk(folder):
+        os.chmod(at, 0o777 & ~umask)
         for name in names:
             os.chmod(os.path.join(at, name), 0o666 & ~umask)
 
