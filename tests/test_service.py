@@ -70,7 +70,7 @@ def test_create_trace_three_ways(service: TraceManagementService) -> None:
             "custom",
             ["a"],
         )
-        assert (trace.metadata, trace.status, trace.duration_ms) == ({"k": 1}, TraceStatus.ACTIVE, None)
+        assert (dict(trace.metadata), trace.status, trace.duration_ms) == ({"k": 1}, TraceStatus.ACTIVE, None)
         assert service.get_trace_by_id(trace.trace_id).unwrap().trace == trace
     assert len({result.unwrap().trace_id for result in results}) == 4
 
