@@ -34,13 +34,14 @@ def open_service(
 class FoldingThread:
     """Folds every few seconds, while something waits and nobody has the store, until it is stopped."""
 
-    def __init__(self, service: TraceManagementService) -> None:
+    def __init__(self, service: TraceManagementService, seconds: float = FOLD_SECONDS) -> None:
         self._service = service
+        self._seconds = seconds
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mplp-trace-fold", daemon=True)
 
     def _run(self) -> None:
-        while not self._stopping.wait(FOLD_SECONDS):
+        while not self._stopping.wait(self._seconds):
             with contextlib.suppress(TraceError):
                 self._service.fold_if_free()
 

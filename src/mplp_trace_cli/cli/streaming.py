@@ -11,6 +11,8 @@ from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.domain.enums import Level, parse_word
 
 STDIN = 0
+FOLD_SECONDS = 30.0
+"""A short stream, however fast, is left to whoever asks; a long one folds beside its recording."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def record_stream(options: StreamOptions) -> int:
             options.strict,
             os.environ.get(values.CONTEXT_VARIABLE),
         )
-        with FoldingThread(service):
+        with FoldingThread(service, FOLD_SECONDS):
             counts = service.record_stream(STDIN, request).unwrap()
     output.note(counts_text(vars(counts)))
     return 1 if counts.rejected else 0

@@ -114,11 +114,12 @@ class BulkLoad:
 
     def run(self, pieces: Iterable[Decoded]) -> None:
         """Takes every chunk, then settles what had to wait for the end."""
-        for piece in pieces:
-            self._take(piece)
-        self._flush()
-        self._settle_held()
-        self._flush()
+        with _one_thread(self.db):
+            for piece in pieces:
+                self._take(piece)
+            self._flush()
+            self._settle_held()
+            self._flush()
         if self.counts.events:
             self._drop_repeated()
 
@@ -325,6 +326,17 @@ class BulkLoad:
         self.db.execute(f"INSERT INTO store.{table} SELECT {select} FROM batch")
         self.db.unregister("batch")
         rows.clear()
+
+
+@contextlib.contextmanager
+def _one_thread(db: Connection) -> Iterator[None]:
+    """Inserting takes one thread, however many there are; the others would only wait, and busily."""
+    (threads,) = db.execute("SELECT current_setting('threads')").fetchone() or (1,)
+    db.execute("SET threads = 1")
+    try:
+        yield
+    finally:
+        db.execute(f"SET threads = {int(threads)}")
 
 
 _PLAIN = {
