@@ -6,8 +6,9 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from mplp_trace_cli.domain.errors import StoreMissing
+from mplp_trace_cli.domain.errors import StorageFailed, StoreMissing
 from mplp_trace_cli.storage.inbox import Inbox
+from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.store import Store
 
 
@@ -25,7 +26,17 @@ def inbox_to_read(store: Store) -> Iterator[Inbox | None]:
         if not writable:
             yield None
             return
-    with contextlib.closing(Inbox(paths, writable=writable)) as inbox:
-        if not store.exists() and inbox.store_id is None and writable:
+    with contextlib.closing(_opened(paths, writable)) as inbox:
+        if not store.exists() and inbox.store_id is None and inbox.writable:
             store.make()
         yield inbox
+
+
+def _opened(paths: StorePaths, writable: bool) -> Inbox:
+    try:
+        return Inbox(paths, writable=writable)
+    except StorageFailed:
+        # On a full disk SQLite has no room for its shared memory, which a reader can do without.
+        if os.path.exists(f"{paths.inbox}-wal"):
+            raise
+        return Inbox(paths, writable=False)
