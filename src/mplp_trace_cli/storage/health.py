@@ -96,7 +96,7 @@ def examine(store: Store, now: int) -> list[Finding]:
 def _opened(store: Store, inbox: Inbox | None, now: int) -> Iterator[Finding]:
     try:
         with overlay(store, inbox, now) as db:
-            yield Finding("store", OK, f"{store.paths.store} opens, its inbox belongs to it")
+            yield Finding("store", OK, "opens, and its inbox belongs to it")
             yield Finding("migrations", OK, f"schema {len(MIGRATIONS)}")
             for check in (_gaps, _statistics, _rejects):
                 yield check(db, inbox)
