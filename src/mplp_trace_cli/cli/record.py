@@ -33,6 +33,7 @@ def record_command(
     level: Annotated[
         str | None,
         typer.Option(
+            "--level",  # Typer 0.27 would take the placeholder for the name
             metavar="LEVEL",
             help=f"{values.words(Level)}; info where none is given.",
             autocompletion=values.complete_level,
