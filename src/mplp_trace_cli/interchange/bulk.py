@@ -298,9 +298,8 @@ class BulkLoad:
 
     def _insert_events(self, events: pa.Table) -> None:
         # In one piece: from several, two threads would write two half-full row groups.
-        self.db.register("batch", events.combine_chunks())
-        self.db.execute(statement("insert_loaded_events").format(first_seq=self.first_seq))
-        self.db.unregister("batch")
+        query = statement("insert_loaded_events").format(first_seq=self.first_seq)
+        self._insert_from(events.combine_chunks(), query)
         self.counts.events += events.num_rows
 
     def _reject_row(self, line: Line, reason: str) -> tuple[Any, ...]:
@@ -322,10 +321,17 @@ class BulkLoad:
         if not rows:
             return
         names, select = _PLAIN[table]
-        self.db.register("batch", pa.table([list(column) for column in zip(*rows, strict=True)], names=names))
-        self.db.execute(f"INSERT INTO store.{table} SELECT {select} FROM batch")
-        self.db.unregister("batch")
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        query = f"INSERT INTO store.{table} SELECT {select} FROM batch"
+        self._insert_from(pa.table(columns, names=names), query)
         rows.clear()
+
+    def _insert_from(self, rows: pa.Table, query: str) -> None:
+        # What is registered inside a transaction is kept until it ends: a reader that was read holds nothing.
+        reader = pa.RecordBatchReader.from_batches(rows.schema, iter(rows.to_batches()))
+        self.db.register("batch", reader)
+        self.db.execute(query)
+        self.db.unregister("batch")
 
 
 @contextlib.contextmanager
