@@ -81,6 +81,15 @@ def test_any_array_comes_through_any_pieces(
     assert [json.loads(line) for line in lines_of(text, chunk)] == records
 
 
+def test_a_nested_event_belongs_to_the_trace_around_it() -> None:
+    """It need not name the trace, which need not name itself; one that names another keeps its own word."""
+    events = '[{"event_type":"a"},{"event_type":"b","trace_id":"other"},7]'
+    trace, first, second, third = lines_of(f'[{{"name":"n","events":{events}}}]')
+    assert json.loads(first) == {"event_type": "a", "trace_id": json.loads(trace)["trace_id"]}
+    assert json.loads(second) == {"event_type": "b", "trace_id": "other"}
+    assert third == "7"
+
+
 def test_only_what_is_nested_in_a_trace_is_taken_out_of_it() -> None:
     """Of an event `events` is data; nothing, no list or given twice, it goes on to be judged as a line."""
     for text in (

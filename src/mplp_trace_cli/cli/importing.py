@@ -37,7 +37,7 @@ def import_command(
         report = service.import_files(request, progress=progress).unwrap()
     for name in report.skipped:
         output.note(f"{name}: loaded before, skipped (--again loads it anyway)")
-    if report.files:
+    if report.counts.rejected or (report.files and not sys.stdout.isatty()):
         output.note(counts_text(vars(report.counts)))
     formats.write_object(report.as_dict())
     return 1 if report.counts.rejected else 0

@@ -16,6 +16,8 @@ from mplp_trace_cli.cli.words import counted, humane_bytes
 from mplp_trace_cli.config import DB_VARIABLE, PROJECT_FILE, STORE_FILE, project_file_text
 from mplp_trace_cli.domain.errors import AlreadyExists, StorageFailed
 
+OWN_FOLDER = ".mplp-trace"
+
 
 def init_command(
     folder: Annotated[str, typer.Argument(metavar="FOLDER", help="Where; here.", show_default=False)] = ".",
@@ -25,7 +27,7 @@ def init_command(
     path = os.path.join(os.path.abspath(folder), PROJECT_FILE)
     if os.path.exists(path) and not force:
         raise AlreadyExists(f"{path} is there already", hint="mplp-trace init --force")
-    store = current().db or os.environ.get(DB_VARIABLE) or os.path.join(".mplp-trace", STORE_FILE)
+    store = current().db or os.environ.get(DB_VARIABLE) or os.path.join(OWN_FOLDER, STORE_FILE)
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="utf-8") as file:
@@ -35,9 +37,16 @@ def init_command(
         raise StorageFailed(f"{path}: {error.strerror}") from error
     with open_service_in(os.path.dirname(path)) as service:
         service.flush().unwrap()
+        _keep_out_of_git(service.paths.folder)
         output.note(f"the store is {service.paths.store}")
         _warn_of_network(service.paths.folder)
     output.answer(path)
+
+
+def _keep_out_of_git(folder: str) -> None:
+    if os.path.basename(folder) == OWN_FOLDER:
+        with open(os.path.join(folder, ".gitignore"), "w", encoding="utf-8") as file:
+            file.write("*\n")
 
 
 def open_service_in(folder: str) -> Any:

@@ -25,8 +25,7 @@ from mplp_trace_cli.domain.trace import Trace
 
 SHOWN_EVENTS = 200
 WIDE_CELLS, NARROW_CELLS = 16, 10
-OTHER_COLUMNS = 28
-"""What the columns beside the event and the time line take, at most."""
+GAP_CELLS = 2
 MIN_ROOM = 12
 
 
@@ -169,21 +168,20 @@ def _print_events(found: TraceWithEvents, flat: bool) -> None:
         box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold"
     )
     table.add_column("event", no_wrap=True)
-    table.add_column("level", no_wrap=True)
-    table.add_column("at", justify="right", no_wrap=True)
-    table.add_column("took", justify="right", no_wrap=True)
-    table.add_column("time line", no_wrap=True)
+    others = ("level", "at", "took", "time line")
+    for name in others:
+        table.add_column(name, justify="right" if name in ("at", "took") else "left", no_wrap=True)
     time_line = TimeLine.of(found, WIDE_CELLS if is_wide() else NARROW_CELLS)
-    room = max(MIN_ROOM, formats.console().width - time_line.cells - OTHER_COLUMNS)
+    rows = []
     for leaf in [Leaf("", "", event) for event in found.events] if flat else tree_of(found.events):
         event = leaf.event
-        table.add_row(
-            _folded(leaf, room),
-            formats.styled("level", event.level.value),
-            time_line.since_start(event),
-            "" if event.duration_ms is None else humane_duration(event.duration_ms),
-            Text(time_line.bar(event), style="red" if event.is_error() else "blue"),
-        )
+        took = "" if event.duration_ms is None else humane_duration(event.duration_ms)
+        rows.append((leaf, (event.level.value, time_line.since_start(event), took, time_line.bar(event))))
+    widths = (max(map(len, cells)) for cells in zip(others, *(cells for _, cells in rows), strict=True))
+    room = formats.console().width - sum(GAP_CELLS + width for width in widths)
+    for leaf, (level, at, took, bar) in rows:
+        line = Text(bar, style="red" if leaf.event.is_error() else "blue")
+        table.add_row(_folded(leaf, max(MIN_ROOM, room)), formats.styled("level", level), at, took, line)
     formats.show(table)
 
 
@@ -195,7 +193,10 @@ def _folded(leaf: Leaf, room: int) -> Any:
     what = Text(output.visible(event.event_type))
     if event.message:
         what.append(f" {output.visible(event.message)}", style="dim")
-    lines = what.wrap(formats.console(), max(MIN_ROOM, room - len(leaf.guide)))
+    beside = max(len(leaf.guide), len(leaf.below))
+    lines = what.wrap(formats.console(), max(MIN_ROOM, room - beside))
+    for line in lines:
+        line.rstrip()  # the space at which it was folded would stand beyond the room
     guides = [leaf.guide, *[leaf.below] * (len(lines) - 1)]
     return Text("\n").join(
         Text.assemble((guide, "dim"), line) for guide, line in zip(guides, lines, strict=True)

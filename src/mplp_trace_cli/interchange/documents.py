@@ -10,8 +10,9 @@ import json
 import re
 from collections.abc import Iterator
 
-from mplp_trace_cli.domain.errors import BrokenFile
-from mplp_trace_cli.domain.json_text import JsonFault, elements, members, one_line
+from mplp_trace_cli.domain.errors import BrokenFile, InvalidInput
+from mplp_trace_cli.domain.ids import new_id
+from mplp_trace_cli.domain.json_text import JsonFault, add_members, elements, members, one_line
 from mplp_trace_cli.interchange.sources import CHUNK_BYTES, Readable
 
 _LISTS = ("traces", "events", "metrics")
@@ -178,8 +179,22 @@ def _flattened(text: str) -> Iterator[str]:
     if not nests:
         yield one_line(text)
         return
-    yield _line([(one.key, one.text) for one in found if one.key not in _NESTED])
-    yield from map(one_line, events)
+    own = [(one.key, one.text) for one in found if one.key not in _NESTED]
+    trace_id = next((text for key, text in own if key == "trace_id"), None) or json.dumps(new_id())
+    if events and all(key != "trace_id" for key, _ in own):
+        own.append(("trace_id", trace_id))
+    yield _line(own)
+    yield from (_of_trace(event, trace_id) for event in events)
+
+
+def _of_trace(event: str, trace_id: str) -> str:
+    """A nested event, which belongs to the trace around it unless it names another."""
+    try:
+        if all(one.key != "trace_id" for one in members(event)):
+            return add_members(event, [("trace_id", trace_id)], "event")
+    except (JsonFault, InvalidInput):
+        pass  # a bad event is told of as what it is when its line is read
+    return one_line(event)
 
 
 def _line(pairs: list[tuple[str, str]]) -> str:

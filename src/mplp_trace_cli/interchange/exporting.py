@@ -91,6 +91,8 @@ def plan_export(request: ExportRequest) -> _Plan:
     _one_of("format", chosen, FORMATS)
     compression = request.compression or suffix_packed or ("zstd" if chosen == "parquet" else "none")
     _one_of("compression", compression, COMPRESSIONS)
+    if suffix_packed is not None and compression != suffix_packed:
+        raise InvalidInput(f"compression: {compression} does not fit the suffix of {request.destination}")
     if compression == "snappy" and chosen != "parquet":
         raise InvalidInput("compression: snappy is for parquet", hint="--compression gzip, or zstd")
     if request.partition_by is not None:
@@ -374,13 +376,14 @@ def _copy_partitioned(db: Connection, plan: _Plan, table: str, stem: str) -> Non
     if key is None:
         _write_table(db, replace(plan, partition_by=None), table, stem)
         return
-    name = "context" if (plan.partition_by, table) == ("context_id", "traces") else plan.partition_by
-    extra = f', {key} AS "{name}"'
+    name = plan.partition_by
+    extra = "" if key == name else f', {key} AS "{name}"'
     query = _csv_query(plan, table, extra)
     if plan.format == "parquet":
         query = f"SELECT * EXCLUDE seq{extra} FROM chosen_{table}"
     codec = f", COMPRESSION {_codec(plan)}" if plan.format == "parquet" or plan.compression != "none" else ""
-    _copy(db, query, stem, f'(FORMAT {plan.format}, PARTITION_BY ("{name}"){codec})')
+    kept = "" if extra else ", WRITE_PARTITION_COLUMNS true"
+    _copy(db, query, stem, f'(FORMAT {plan.format}, PARTITION_BY ("{name}"){kept}{codec})')
 
 
 def _copy(db: Connection, query: str, path: str, options: str) -> None:

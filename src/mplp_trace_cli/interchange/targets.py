@@ -92,10 +92,24 @@ def _swap(draft: str, path: str) -> None:
     if not os.path.lexists(path):
         os.rename(draft, path)
         return
+    if _exchanged(draft, path):
+        return
     old = _draft(path)
     os.rename(path, old)
     os.rename(draft, path)
     shutil.rmtree(old)
+
+
+def _exchanged(draft: str, path: str) -> bool:
+    """Swaps two paths in one step where the system can: between two renames nothing would be there."""
+    import ctypes
+
+    one, other, swap = os.fsencode(draft), os.fsencode(path), 2
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "renamex_np"):  # macOS
+        return bool(libc.renamex_np(one, other, swap) == 0)
+    here = -100  # AT_FDCWD
+    return hasattr(libc, "renameat2") and bool(libc.renameat2(here, one, here, other, swap) == 0)
 
 
 def _set_modes(folder: str, umask: int) -> None:
@@ -130,7 +144,7 @@ def _compressed(raw: IO[bytes], compression: str) -> contextlib.AbstractContextM
     if compression == "gzip":
         from isal import igzip
 
-        packed: Any = igzip.IGzipFile(fileobj=raw, mode="wb", compresslevel=GZIP_LEVEL, mtime=0)  # type: ignore[no-untyped-call]
+        packed: Any = igzip.IGzipFile("", fileobj=raw, mode="wb", compresslevel=GZIP_LEVEL, mtime=0)  # type: ignore[no-untyped-call]
         return packed  # type: ignore[no-any-return]
     if compression == "zstd":
         import pyarrow as pa
