@@ -79,9 +79,10 @@ def _traced(line: int, counted: Path | None, work: Callable[..., None], argument
         nonlocal seen
         if not any(room in frame.f_code.co_filename for room in _ROOMS):
             return None
-        seen += event == "line"
-        if seen == line:
-            os._exit(CRASHED)
+        if event == "line":
+            seen += 1
+            if seen == line:
+                os._exit(CRASHED)
         return count
 
     sys.settrace(count)
