@@ -44,7 +44,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--python", action="append", default=[], help="an interpreter with another duckdb")
-    parser.add_argument("--processes", type=int, default=16)
+    parser.add_argument("--processes", type=int, default=8)
     parser.add_argument("--turns", type=int, default=40)
     parser.add_argument("--runs", type=int, default=4)
     parser.add_argument("--version-only", action="store_true", help=argparse.SUPPRESS)

@@ -101,6 +101,15 @@ class Ground:
         return store, self.ask(store, "create", "bench")
 
     @cached_property
+    def statements(self) -> dict[str, Path]:
+        """For each question of `questions.py`, a file of the SQL that is run over the filled store."""
+        asked = json.loads(run(self.python("questions.py", self.filled_store)).good().stdout)
+        files = {line: self.place("statements.json") for line in asked}
+        for line, file in files.items():
+            file.write_text(json.dumps(asked[line]), encoding="utf-8")
+        return files
+
+    @cached_property
     def filled_store(self) -> Path:
         """A store with the events of the project file, folded; rows only ask it."""
         store = self.new_store()

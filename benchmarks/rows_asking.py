@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from ground import Ground
@@ -11,16 +10,14 @@ from harness import Result, at_most, in_turns, run, seconds_text
 
 def ask(ground: Ground) -> list[Result]:
     """`query` and `events` over the filled store."""
+    files = {line: file for line, file in ground.statements.items() if line != "export"}
+    return [_ask(ground, line, file) for line, file in files.items()]
+
+
+def _ask(ground: Ground, line: str, statements: Path) -> Result:
     store = ground.filled_store
-    asked = json.loads(run(ground.python("questions.py", store)).good().stdout)
-    return [_ask(ground, store, line, statements) for line, statements in asked.items()]
-
-
-def _ask(ground: Ground, store: Path, line: str, statements: list[tuple[str, list[object]]]) -> Result:
-    file = ground.place("statements.json")
-    file.write_text(json.dumps(statements))
     command = ground.trace(store, *line.split())
-    bare = ground.python("floors/ask.py", store, file)
+    bare = ground.python("floors/ask.py", store, statements)
     turns = in_turns(
         lambda: run(command).good().seconds,
         lambda: run(bare).good().seconds,

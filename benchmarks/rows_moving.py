@@ -10,7 +10,7 @@ from pathlib import Path
 
 import data
 from ground import Ground
-from harness import MB, Result, at_least, at_most, in_turns, run, seconds_text
+from harness import MB, Command, Result, at_least, at_most, in_turns, run, seconds_text
 
 MEMORY_MB = 1_000
 
@@ -141,7 +141,7 @@ def _export(ground: Ground, form: str, bound: float, options: tuple[str, ...]) -
 
     def theirs() -> float:
         _clear(theirs_at)
-        return run(ground.python("floors/copy_out.py", store, form, theirs_at)).good().seconds
+        return run(_copy(ground, form, theirs_at)).good().seconds
 
     turns = in_turns(ours, theirs, ground.sizes.long_pairs)
     sound, note = _compare[form](ours_at, theirs_at)
@@ -160,6 +160,12 @@ def _export(ground: Ground, form: str, bound: float, options: tuple[str, ...]) -
     return result
 
 
+def _copy(ground: Ground, form: str, folder: Path) -> Command:
+    if form == "jsonl":
+        return ground.python("floors/copy_lines.py", ground.filled_store, ground.statements["export"], folder)
+    return ground.python("floors/copy_out.py", ground.filled_store, form, folder)
+
+
 def _clear(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
@@ -173,14 +179,17 @@ def _size(path: Path) -> int:
 
 def _same_csv(ours: Path, theirs: Path) -> tuple[bool, str]:
     names = ("events.csv.gz", "traces.csv.gz")
-    same = all(_lines(ours / name) == _lines(theirs / name) for name in names)
-    return same, "unpacked, both hold the same lines" if same else "the lines differ"
+    return _same([(_lines(ours / name), _lines(theirs / name)) for name in names])
 
 
 def _same_lines(ours: Path, theirs: Path) -> tuple[bool, str]:
-    wanted = sum(_lines(theirs / f"{name}.jsonl.gz")[0] for name in ("events", "traces"))
-    same = _lines(ours)[0] == wanted
-    return same, "COPY writes what is null too, which an export leaves out" if same else "lines are missing"
+    parts = [_lines(part) for part in theirs.iterdir()]
+    return _same([(_lines(ours), (sum(count for count, _ in parts), sum(total for _, total in parts)))])
+
+
+def _same(pairs: list[tuple[tuple[int, int], tuple[int, int]]]) -> tuple[bool, str]:
+    same = all(ours == theirs for ours, theirs in pairs)
+    return same, "unpacked, both hold the same lines" if same else "the lines differ"
 
 
 def _same_parquet(ours: Path, theirs: Path) -> tuple[bool, str]:

@@ -1,6 +1,6 @@
-"""DuckDB's own COPY of a store's traces and events: `copy_out.py FILE parquet|csv|jsonl FOLDER`.
+"""DuckDB's own COPY of a store's traces and events: `copy_out.py FILE parquet|csv FOLDER`.
 
-The cells are those of an export; parquet is packed with zstd, csv and jsonl with gzip.
+The cells are those of an export; parquet is packed with zstd, csv with gzip.
 """
 
 import sys
@@ -20,9 +20,8 @@ INSTANTS = ("started_at", "completed_at", "expires_at", "timestamp")
 OPTIONS = {
     "parquet": "FORMAT parquet, COMPRESSION zstd",
     "csv": "FORMAT csv, HEADER, COMPRESSION gzip",
-    "jsonl": "FORMAT json, COMPRESSION gzip",
 }
-SUFFIXES = {"parquet": "parquet", "csv": "csv.gz", "jsonl": "jsonl.gz"}
+SUFFIXES = {"parquet": "parquet", "csv": "csv.gz"}
 
 store, form, folder = sys.argv[1:]
 cells = {name: name if form == "parquet" else INSTANT.format(name) for name in INSTANTS}
@@ -31,11 +30,6 @@ Path(folder).mkdir(parents=True)
 db = duckdb.connect(store, read_only=True)
 for table, columns in (("traces", TRACES), ("events", EVENTS)):
     selected = columns.format(**cells)
-    if form == "jsonl":
-        selected = selected.replace(" data,", " data::JSON AS data,").replace(
-            "metadata,", "metadata::JSON AS metadata,"
-        )
-        selected = f"'{table[:-1]}' AS kind, {selected}"
     target = f"{folder}/{table}.{SUFFIXES[form]}"
     db.execute(f"COPY (SELECT {selected} FROM {table}) TO '{target}' ({OPTIONS[form]})")
 db.close()
