@@ -14,6 +14,7 @@ import termios
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from tests.conftest import COMMAND, Cli
 
@@ -113,8 +114,12 @@ def test_piped_answers(hard: Cli, name: str, format_name: str) -> None:
     ],
 )
 def test_tables_on_a_terminal(hard: Cli, name: str, columns: int) -> None:
-    """On a terminal a table folds to the width; no line is longer."""
-    check(f"{name}.terminal_{columns}", on_terminal(hard, columns, *COMMANDS[name]))
+    """On a terminal a table folds to the width; no line is longer, and nothing is cut."""
+    got = on_terminal(hard, columns, *COMMANDS[name])
+    check(f"{name}.terminal_{columns}", got)
+    lines = got.decode().splitlines()
+    assert max(map(cell_len, lines)) <= columns
+    assert name == "schema" or "…" not in got.decode()
 
 
 def test_text_of_events_cannot_steer_a_terminal(hard: Cli) -> None:
