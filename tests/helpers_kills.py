@@ -81,7 +81,7 @@ def kill_records(cli: Cli, killer: Killer, times: int, within: float = 0.35) -> 
     assert acknowledged <= kept.keys() <= given
 
 
-def kill_streams(cli: Cli, killer: Killer, times: int, most_lines: int = 3_000) -> None:
+def kill_streams(cli: Cli, killer: Killer, times: int, most_lines: int = 2_000) -> None:
     """Every line of `record -` that another process has seen in the inbox is there once, in order."""
     seen: list[str] = []
     turns = 0
@@ -89,7 +89,7 @@ def kill_streams(cli: Cli, killer: Killer, times: int, most_lines: int = 3_000) 
         turns = turn + 1
         already = _durable_lines(cli.db)
         stream = cli.start("record", "-")
-        writer = threading.Thread(target=_write_lines, args=(stream, f"s{turn}-", most_lines))
+        writer = threading.Thread(target=_write_lines, args=(stream, f"s{turn}-"))
         writer.start()
         _await_lines(cli.db, already + killer.random.randint(1, most_lines))
         visible = recorded_ids(cli.db)
@@ -110,14 +110,15 @@ def kill_streams(cli: Cli, killer: Killer, times: int, most_lines: int = 3_000) 
         assert numbers == list(range(len(numbers))), "lines before the last one that arrived are missing"
 
 
-def _write_lines(stream: subprocess.Popen[bytes], prefix: str, count: int) -> None:
+def _write_lines(stream: subprocess.Popen[bytes], prefix: str) -> None:
+    """Writes lines until nobody reads them any more."""
     assert stream.stdin is not None
     with contextlib.suppress(BrokenPipeError), stream.stdin as pipe:
-        for number in range(count):
+        for number in itertools.count():
             pipe.write(f"{event_line(f'{prefix}{number}')}\n".encode())
-            if number % 50 == 0:
+            if number % 20 == 0:
                 pipe.flush()
-                time.sleep(0.002)
+                time.sleep(0.005)
 
 
 def _await_lines(db: Path, count: int) -> None:

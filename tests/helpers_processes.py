@@ -13,7 +13,13 @@ from typing import Any
 
 FORK = multiprocessing.get_context("forkserver")
 FORK.set_forkserver_preload(
-    ["tests.helpers_storage", "mplp_trace_cli.interchange.loading", "mplp_trace_cli.storage.known"]
+    [
+        "tests.test_crash",
+        "tests.test_concurrency",
+        "mplp_trace_cli.interchange.loading",
+        "mplp_trace_cli.storage.known",
+        "mplp_trace_cli.analysis.queries",
+    ]
 )
 CRASHED = 99
 _ROOMS = ("/mplp_trace_cli/storage/", "/mplp_trace_cli/interchange/", "/mplp_trace_cli/service.py")

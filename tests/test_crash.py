@@ -25,7 +25,7 @@ from tests.helpers_processes import crash_at, lines_of, note, noted
 from tests.helpers_storage import event_ids, repeated, service_at
 
 SEED = 20_260_302
-POINTS = 6
+POINTS = 5
 """Lines at which each kind of work is cut off; the soak takes every one."""
 
 
@@ -213,7 +213,7 @@ def test_an_export_cut_off_leaves_the_folder_of_before_or_the_new_one(tmp_path: 
     total = max(
         total, lines_of(exporting, shutil.copytree(template, tmp_path / "over"), count_file=tmp_path / "n")
     )
-    for line in [*range(1, total, total // 4), *range(total - 24, total + 1, 2)]:
+    for line in [*range(1, total, total // 3), *range(total - 20, total + 1, 3)]:
         here = shutil.copytree(template, tmp_path / f"at{line}")
         crash_at(line, exporting, here)
         assert content(here / "out") in (old, whole), f"after a crash at line {line} of {total}"
