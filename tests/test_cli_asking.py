@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Cli
-from tests.many import many
+from tests.warm_cli import WarmCli
 
 DAY = "2026-03-02T09"
 WRONG: list[tuple[list[str], str]] = [
@@ -61,10 +62,16 @@ def lines(text: str) -> list[Any]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """The command on an empty folder."""
+    return WarmCli(tmp_path)
+
+
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """The command on a small store; tests only ask it."""
-    made = Cli(tmp_path_factory.mktemp("asked"))
+    made = WarmCli(tmp_path_factory.mktemp("asked"))
     records: list[dict[str, Any]] = [
         {
             "kind": "trace",
@@ -107,8 +114,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Cli:
 
 def test_query(asked: Cli) -> None:
     """Each filter of `query` narrows, a repeated one widens, and the newest come first."""
-    answers = many(asked, [["query", *arguments, "--format", "jsonl"] for arguments, _ in QUERIES])
-    for (arguments, found), done in zip(QUERIES, answers, strict=True):
+    for arguments, found in QUERIES:
+        done = asked("query", *arguments, "--format", "jsonl")
         assert "".join(row["trace_id"][2:] for row in lines(done.stdout)) == found, arguments
 
 
@@ -139,8 +146,8 @@ def test_query_rows(asked: Cli) -> None:
 
 def test_events(asked: Cli) -> None:
     """Each filter of `events` narrows, a repeated one widens, and the oldest come first."""
-    answers = many(asked, [["events", *arguments, "--format", "jsonl"] for arguments, _ in EVENTS])
-    for (arguments, count), done in zip(EVENTS, answers, strict=True):
+    for arguments, count in EVENTS:
+        done = asked("events", *arguments, "--format", "jsonl")
         stamps = [row["timestamp"] for row in lines(done.stdout)]
         assert (len(stamps), stamps) == (count, sorted(stamps)), arguments
 
@@ -175,7 +182,8 @@ def test_format_of_the_environment(asked: Cli) -> None:
 
 def test_what_cannot_be_asked(asked: Cli) -> None:
     """A bad filter is exit code 2 and one line that names it."""
-    for done, (arguments, said) in zip(many(asked, [line for line, _ in WRONG]), WRONG, strict=True):
+    for arguments, said in WRONG:
+        done = asked(*arguments)
         assert (done.code, done.stdout) == (2, ""), arguments
         assert said in done.stderr.splitlines()[0]
 

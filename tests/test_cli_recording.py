@@ -13,9 +13,15 @@ import pytest
 
 from mplp_trace_cli.cli.app import COMMANDS
 from tests.conftest import Cli
-from tests.many import many
+from tests.warm_cli import WarmCli
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """The command on an empty folder."""
+    return WarmCli(tmp_path)
 
 
 def shown(cli: Cli, trace: str = "@last") -> dict[str, Any]:
@@ -349,7 +355,8 @@ WRONG: tuple[tuple[tuple[str, ...], str], ...] = (
 
 def test_what_is_wrong_is_one_line(cli: Cli) -> None:
     """A value that cannot be used is exit code 2 and one line that names it; nothing is printed."""
-    for done, (_, said) in zip(many(cli, [line for line, _ in WRONG]), WRONG, strict=True):
+    for arguments, said in WRONG:
+        done = cli(*arguments)
         assert (done.code, done.stdout) == (2, ""), done
         assert done.stderr.startswith("error: ")
         assert said in done.stderr.splitlines()[0]
@@ -465,8 +472,9 @@ def test_help_and_version(cli: Cli) -> None:
     assert not cli.db.exists()
 
 
-def test_what_is_kept_is_its_owners_alone(cli: Cli) -> None:
+def test_what_is_kept_is_its_owners_alone(tmp_path: Path) -> None:
     """Store, inbox and lock can be read by nobody else, whatever the umask."""
+    cli = Cli(tmp_path)  # a process that has this one's umask
     before = os.umask(0)
     try:
         cli.ok("create", "x", "--db", cli.folder / "new" / "traces.duckdb")

@@ -29,10 +29,10 @@ from mplp_trace_cli.analysis.queries import query_events, query_traces
 from mplp_trace_cli.domain.matching import matches
 from mplp_trace_cli.domain.times import to_datetime
 from mplp_trace_cli.service import TraceManagementService
-from tests.conftest import Cli
+from tests.warm_cli import WarmCli
 
 SMALL = settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
@@ -329,7 +329,7 @@ def test_event_filters(lines: list[dict[str, Any]], wanted: list[EventFilter]) -
 globs = st.text("ab-]![*?\\é^\n", max_size=6)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(glob=globs, texts=st.lists(st.text("ab-]!\\é\n", max_size=4), max_size=8))
 def test_globs_mean_in_sql_what_they_mean_in_python(glob: str, texts: list[str]) -> None:
     """Any glob, over characters: `?` is one character of any script, a backslash is itself."""
@@ -377,8 +377,9 @@ def test_numbers_past_a_double_are_compared_as_text_too(service: TraceManagement
         assert service.query_events(EventFilter(data=[("n", text)])).unwrap().total == 1
 
 
-def test_bare_dates(cli: Cli) -> None:
+def test_bare_dates(tmp_path: Path) -> None:
     """`--since` is inclusive, `--until` exclusive, but a bare date includes its day; no zone is UTC."""
+    cli = WarmCli(tmp_path)
     lines = [
         json.dumps({"name": "x", "trace_id": f"t{at}", "started_at": text})
         for at, text in enumerate(

@@ -17,6 +17,7 @@ import pytest
 from rich.cells import cell_len
 
 from tests.conftest import COMMAND, Cli
+from tests.warm_cli import WarmCli
 
 GOLDEN = Path(__file__).parent / "golden"
 INPUT = GOLDEN / "every_hard_type.jsonl"
@@ -43,7 +44,7 @@ COMMANDS = {
 @pytest.fixture(scope="module")
 def hard(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """The command on the store of hard types; tests only ask it."""
-    made = Cli(tmp_path_factory.mktemp("hard"))
+    made = WarmCli(tmp_path_factory.mktemp("hard"))
     done = made("import", INPUT)
     assert (done.code, done.stderr) == (0, "14 events, 6 traces, 3 metrics\n")
     return made
