@@ -1,0 +1,1 @@
+"""Long runs, from `make soak` only."""
