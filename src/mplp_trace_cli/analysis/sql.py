@@ -20,7 +20,7 @@ _FETCHED: tuple[tuple[Kind, str, Callable[[str], bool]], ...] = (
     (Kind.JSON, "to_json({})::VARCHAR", lambda kind: kind.endswith("[]")),
     (Kind.JSON, "to_json({})::VARCHAR", lambda kind: kind.startswith(("STRUCT", "MAP", "UNION"))),
     (Kind.BOOLEAN, "{}", lambda kind: kind == "BOOLEAN"),
-    (Kind.NUMBER, "{}::DOUBLE", lambda kind: kind.startswith("DECIMAL")),
+    (Kind.NUMBER, "{}", lambda kind: kind.startswith("DECIMAL")),
     (
         Kind.NUMBER,
         "{}",

@@ -10,6 +10,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
 from typing import Any
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
@@ -43,8 +44,8 @@ def default_limit(name: str) -> int | None:
     return PAGE_ROWS if name in ("table", "markdown") else None
 
 
-def write(answer: Answer, name: str, *, shown: Answer | None = None) -> None:
-    """Writes an answer to stdout; `shown` is what a table or markdown has instead."""
+def write(answer: Answer, name: str, *, shown: Callable[[Answer], Answer] | None = None) -> None:
+    """Writes an answer to stdout; `shown` makes of it what a table or markdown has instead."""
     writers: dict[str, Callable[[Answer], None]] = {
         "table": _table,
         "json": _json,
@@ -53,7 +54,7 @@ def write(answer: Answer, name: str, *, shown: Answer | None = None) -> None:
         "markdown": _markdown,
     }
     for_people = name in ("table", "markdown")
-    writers[name](shown if for_people and shown is not None else answer)
+    writers[name](shown(answer) if for_people and shown is not None else answer)
 
 
 def write_object(value: dict[str, Any]) -> None:
@@ -96,7 +97,9 @@ def _json_cell(kind: Kind, value: Any) -> str:
         return "null"
     if kind is Kind.INSTANT:
         return f'"{format_instant(value)}"'
-    return str(value) if kind is Kind.JSON else json.dumps(value, ensure_ascii=False)
+    if kind is Kind.JSON or isinstance(value, Decimal):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _csv(answer: Answer) -> None:
@@ -148,14 +151,14 @@ def people_text(column: Column, value: Any) -> str:
     if column.kind is Kind.DURATION:
         return humane_duration(value)
     if column.kind is Kind.NUMBER:
-        return (
-            f"{value:,}"
-            if isinstance(value, int)
-            else f"{value:,.6g}"
-            if abs(value) < 1e6
-            else f"{value:,.0f}"
-        )
+        return _humane_number(value)
     return _text_cell(column.kind, value)
+
+
+def _humane_number(value: Any) -> str:
+    if not isinstance(value, float):
+        return f"{value:,}"
+    return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
 
 
 def humane_instant(instant: int) -> str:

@@ -39,7 +39,7 @@ def query_command(
         asked = options.pagination(page, limit, sort, chosen)
         with service.reading() as db:
             answer = query_traces(db, wanted, asked)
-            formats.write(answer, chosen, shown=traces_for_people(answer))
+            formats.write(answer, chosen, shown=traces_for_people)
     options.tell_total(answer, asked, "trace", chosen)
 
 
@@ -73,7 +73,7 @@ def events_command(
         with service.reading() as db:
             traces = [resolve_trace(db, one) for one in trace or ()]
             answer = query_events(db, replace(wanted, trace_ids=traces), asked)
-            formats.write(answer, chosen, shown=events_for_people(answer))
+            formats.write(answer, chosen, shown=events_for_people)
     options.tell_total(answer, asked, "event", chosen)
 
 

@@ -54,7 +54,7 @@ def list_command(page: Page = 1, limit: Limit = None, format_: Format = None, js
         [tuple(value for name, value in zip(names, row, strict=True) if name in _PEOPLE) for row in rows],
         total,
     )
-    formats.write(answer, chosen, shown=shown)
+    formats.write(answer, chosen, shown=lambda _all: shown)
     tell_total(answer, asked, "reject", chosen)
 
 

@@ -64,6 +64,9 @@ def short_id(value: str) -> str:
 
 def _for_people(answer: Answer, columns: tuple[_Shown, ...], short_time: slice) -> Answer:
     wide, terminal = is_wide(), sys.stdout.isatty()
+    rows = list(answer.rows)
+    if not wide and _spans_years(answer, columns, rows):
+        short_time = _DAY_AND_MINUTE
     shown = [column for column in columns if wide or not column.wide_only]
     places = [answer.names.index(column.field) for column in shown]
 
@@ -79,4 +82,9 @@ def _for_people(answer: Answer, columns: tuple[_Shown, ...], short_time: slice) 
 
     kinds = [Kind.TEXT if column.kind is Kind.INSTANT and not wide else column.kind for column in shown]
     headings = (Column(column.heading, kind) for column, kind in zip(shown, kinds, strict=True))
-    return Answer(tuple(headings), map(row, answer.rows), answer.total)
+    return Answer(tuple(headings), map(row, rows), answer.total)
+
+
+def _spans_years(answer: Answer, columns: tuple[_Shown, ...], rows: list[tuple[Any, ...]]) -> bool:
+    at = next(answer.names.index(one.field) for one in columns if one.kind is Kind.INSTANT)
+    return len({formats.humane_instant(row[at])[:4] for row in rows}) > 1

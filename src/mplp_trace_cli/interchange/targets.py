@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import shutil
@@ -9,9 +10,10 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from mplp_trace_cli.domain.errors import StorageFailed
+from mplp_trace_cli.domain.visible import visible
 
 STDOUT = "-"
 BLOCK_BYTES = 1 << 20
@@ -132,12 +134,34 @@ def text_stream(path: str, compression: str) -> Iterator[IO[bytes]]:
     """A stream of bytes into a file or standard output, compressed on the way."""
     with os_errors(path), contextlib.ExitStack() as stack:
         if path == STDOUT:
-            raw: IO[bytes] = sys.stdout.buffer
+            raw: IO[bytes] = _standard_output(compression)
         else:
             raw = stack.enter_context(open(path, "wb" if is_special(path) else "xb"))
         yield stack.enter_context(_compressed(raw, compression))
     if path == STDOUT:
         sys.stdout.buffer.flush()
+
+
+def _standard_output(compression: str) -> IO[bytes]:
+    """Standard output as it is; on a terminal only what a terminal may show."""
+    if not sys.stdout.isatty():
+        return sys.stdout.buffer
+    if compression != "none":
+        raise StorageFailed("compressed bytes are not for a terminal", hint="-o FILE, or a pipe")
+    return cast(IO[bytes], _Visible(sys.stdout.buffer))
+
+
+class _Visible:
+    """Writes text line by line, with every control character in it written out."""
+
+    def __init__(self, inner: IO[bytes]) -> None:
+        self._inner = inner
+        self._decode = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode
+
+    def write(self, data: bytes) -> int:
+        lines = self._decode(data).split("\n")
+        self._inner.write("\n".join(map(visible, lines)).encode())
+        return len(data)
 
 
 def _compressed(raw: IO[bytes], compression: str) -> contextlib.AbstractContextManager[IO[bytes]]:

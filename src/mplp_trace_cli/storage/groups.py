@@ -166,13 +166,15 @@ class _Group:
             row = new_trace_row(said, trace_id, self.rules.now)
             said.end(row.started_at, row.expires_at, self.rules.now)
             self._start(row)
-            self._end(said, row)
+            self._end(said, row)  # counted as one trace, as an import does
 
     def _known_open(self, said: TraceStatement, trace: OpenTrace) -> None:
         check_agrees(said, trace_row_of(trace))
         if trace.is_over(self.rules.now) and said.status not in (None, "active", "expired"):
             raise InvalidInput(f"trace {trace.trace_id} is expired")
-        if not self._end(said, trace_row_of(trace)):
+        if self._end(said, trace_row_of(trace)):
+            self.counts.ended += 1
+        else:
             self.counts.repeated += 1
 
     def _start(self, row: TraceRow) -> None:
@@ -190,7 +192,6 @@ class _Group:
         self.traces[end.trace_id] = None
         self.ended[end.trace_id] = KnownTrace(row, end)
         self.ready.discard(end.trace_id)
-        self.counts.ended += 1
         return True
 
     def _reject(self, line: Line, error: TraceError) -> None:
