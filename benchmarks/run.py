@@ -72,7 +72,9 @@ def main() -> int:
         with Ground(QUICK if options.quick else FULL) as ground:
             for name in options.only or ROWS:
                 print(f"{name} …", file=sys.stderr, flush=True)
-                results += ROWS[name](ground)
+                for result in ROWS[name](ground):
+                    results.append(result)
+                    print("   ", " | ".join(cells(result)), file=sys.stderr, flush=True)
     except BenchmarkFailed as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 2
