@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -225,10 +226,11 @@ def test_readers_beside_writers_and_folders_see_whole_moments(tmp_path: Path) ->
 
 
 def record_on_and_on(db: Path, stop: Path) -> None:
-    """Records without a pause, until it is told to stop."""
+    """Records every few milliseconds, which is faster than a batch is folded, until it is told to stop."""
     with service_at(db) as service:
         while not stop.exists():
             service.record_event(trace_id="t", event_type="e").unwrap()
+            time.sleep(0.002)
 
 
 def test_a_steady_recorder_keeps_nobody_from_answering_or_folding(tmp_path: Path) -> None:
