@@ -44,10 +44,12 @@ class Clock:
 
 
 @contextlib.contextmanager
-def service_at(db: Path, clock: Callable[[], int] = wall_clock) -> Iterator[TraceManagementService]:
+def service_at(
+    db: Path, clock: Callable[[], int] = wall_clock, *, durable: bool = True
+) -> Iterator[TraceManagementService]:
     """The service over the store at `db`, as a command has it: nothing folds unless it is asked to."""
     paths = StorePaths.at(db)
-    service = TraceManagementService(Wiring(paths, TraceModuleOptions(), clock, new_id, durable=True))
+    service = TraceManagementService(Wiring(paths, TraceModuleOptions(), clock, new_id, durable))
     try:
         yield service
     finally:

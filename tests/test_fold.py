@@ -102,6 +102,17 @@ def test_small_batches_give_what_one_batch_gives(
     assert [row["status"] for row in service.query_traces().unwrap().rows] == ["completed"]
 
 
+def test_what_arrives_during_a_fold_is_left_for_the_next(service: TraceManagementService, db: Path) -> None:
+    """Otherwise a fold, and a reader, would never end beside somebody who records steadily."""
+    record(service, "a")
+    with Inbox(StorePaths.at(db)) as inbox:
+        batches = inbox.batches(0)
+        assert next(batches).entries == 2
+        record(service, "b")
+        assert list(batches) == []
+        assert [batch.entries for batch in inbox.batches(0)] == [3]
+
+
 def event_body(event_id: str, *, trace_id: object = "t", level: str = "info", timestamp: object = 0) -> str:
     """The body of an event entry."""
     return json.dumps([event_id, trace_id, "e", level, None, "{}", timestamp, None, None, None])
