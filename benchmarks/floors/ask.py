@@ -4,7 +4,8 @@ import json
 import sys
 
 import duckdb
-import rich  # noqa: F401  what a program that prints a table imports
+import rich.console  # noqa: F401
+import rich.table  # noqa: F401  what a program that prints a table imports
 import typer  # noqa: F401
 
 store, statements = sys.argv[1:]

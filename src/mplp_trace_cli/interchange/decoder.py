@@ -14,21 +14,23 @@ import msgspec
 
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.event_row import EventRow
-from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, MAX_DEPTH
+from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, MAX_DEPTH, dumps
 from mplp_trace_cli.domain.lines import LineRules, read_line
 from mplp_trace_cli.domain.times import DAY_US, EPOCH, MAX_INSTANT, MIN_INSTANT, SECOND_US
+from mplp_trace_cli.domain.trace import TraceStatement
 from mplp_trace_cli.interchange.sources import Chunk
 from mplp_trace_cli.storage.groups import Line
 
 _OVERHEAD_BYTES = 4_096
 _LETTER_ESCAPES = (b"\\u004", b"\\u005", b"\\u006", b"\\u007")
-_SPACED_COLONS = (b" :", b"\t:", b"\r:")
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 _NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 _Zoned = Annotated[datetime, msgspec.Meta(tz=True)]
 
 _NO_DATA = msgspec.Raw()
+_TraceTypes = Literal["workflow_execution", "module_operation", "api_request", "background_task", "custom"]
+_Statuses = Literal["active", "completed", "failed", "cancelled", "expired"]
 
 
 class _EventLine(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -43,6 +45,22 @@ class _EventLine(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     duration_ms: _NotNegative | None = None
     parent_event_id: str | None = None
     source: str | None = None
+
+
+class _TraceLine(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    trace_id: _Id
+    kind: Literal["trace"]
+    context_id: _Text | None = None
+    execution_id: str | None = None
+    trace_type: _TraceTypes | None = None
+    name: _Text | None = None
+    description: str | None = None
+    metadata: msgspec.Raw = _NO_DATA
+    tags: list[str] | None = None
+    started_at: _Zoned | None = None
+    expires_at: _Zoned | None = None
+    status: _Statuses | None = None
+    completed_at: _Zoned | None = None
 
 
 class _WorkflowStarted(msgspec.Struct):
@@ -75,6 +93,7 @@ _STANDARD: dict[str, msgspec.json.Decoder[Any]] = {
 }
 _FIELDS = len(_EventLine.__struct_fields__)
 _KEYS = tuple(b'"%s"' % name.encode() for name in _EventLine.__struct_fields__)
+_TRACE_KEYS = tuple(b'"%s"' % name.encode() for name in _TraceLine.__struct_fields__)
 _SHORT = 1_000
 _IDS_REMEMBERED = 10_000
 _astuple = msgspec.structs.astuple
@@ -87,6 +106,7 @@ class LineDecoder:
     def __init__(self, rules: LineRules) -> None:
         self.rules = rules
         self._decode = msgspec.json.Decoder(_EventLine).decode
+        self._decode_trace = msgspec.json.Decoder(_TraceLine).decode
         self._standard = _STANDARD if rules.event.validate_standard_events else {}
         self._most = rules.event.max_event_bytes - _OVERHEAD_BYTES
         self._level = rules.defaults.get("level") or rules.event.default_level
@@ -148,17 +168,13 @@ class LineDecoder:
 
     def _slowly(self, number: int, offset: int, raw: bytes) -> Line | None:
         try:
-            record = read_line(raw, self.rules)
+            record = self._trace(raw) or read_line(raw, self.rules)
         except InvalidInput as fault:
             return Line(number, offset, raw, None, reason=fault.message)
         return None if record is None else Line(number, offset, raw, record)
 
     def _quick_way(self, whole: bytes) -> Callable[[bytes], EventRow | None]:
         """What reads the lines of one chunk: the event of a line that is certainly good, else None."""
-        spaced = (
-            b" :" in whole or (b"\t" in whole and b"\t:" in whole) or (b"\r" in whole and b"\r:" in whole)
-        )
-        may_repeat = _may_repeat if spaced else _may_repeat_unspaced
         carriage = b"\r" in whole
         short = min(_SHORT, self._most)
         decode, row_of, most = self._decode, self._row, self._most
@@ -171,11 +187,47 @@ class LineDecoder:
                     return None
                 if carriage and "\r" in data:  # becomes a space, so that data is one line everywhere
                     return None
-                return None if may_repeat(found, raw, data) else row_of(found, data)
+                return None if _may_repeat(found, raw, data) else row_of(found, data)
             except _DOUBTS:
                 return None
 
         return quickly
+
+    def _trace(self, raw: bytes) -> TraceStatement | None:
+        """What a line certainly says of a trace, else None."""
+        try:
+            found = self._decode_trace(raw)
+            metadata = str(found.metadata, "utf-8")
+        except _DOUBTS:
+            return None
+        if len(raw) > _SHORT or b"\r" in raw or any(raw.count(key) > 1 for key in _TRACE_KEYS):
+            return None
+        if b"\\u00" in raw or metadata[:1] not in ("", "{") or not self._is_plain(found.trace_id):
+            return None
+        if found.completed_at is not None and found.status in (None, "active"):
+            return None
+        started, expires, completed = (
+            None if moment is None else _microseconds(moment)
+            for moment in (found.started_at, found.expires_at, found.completed_at)
+        )
+        if not all(
+            MIN_INSTANT <= at <= MAX_INSTANT for at in (started, expires, completed) if at is not None
+        ):
+            return None
+        return TraceStatement(
+            found.trace_id,
+            found.context_id,
+            found.execution_id,
+            found.trace_type,
+            found.name,
+            found.description,
+            metadata or None,
+            None if found.tags is None else dumps(list(dict.fromkeys(found.tags)), "tags"),
+            started,
+            expires,
+            found.status,
+            completed,
+        )
 
     def _row(self, found: _EventLine, data: str) -> EventRow | None:
         rules = self.rules.event
@@ -230,21 +282,15 @@ class Columns(NamedTuple):
     others: list[Line]
 
 
-def _may_repeat_unspaced(found: _EventLine, raw: bytes, data: str) -> bool:
+def _may_repeat(found: _EventLine, raw: bytes, data: str) -> bool:
     """True when a key may stand twice at the top level, of which msgspec says nothing.
 
-    Each key that was found is followed by a colon. When there are no more quotes with a colon behind
-    them than those and the ones inside `data`, and no colon stands apart, none is left for a second.
+    Each key that was found has two quotes, and so has each value that is text. When there are no more
+    quotes than those and the ones inside `data`, none is left for a second key, however it is spelled.
     """
     present = _FIELDS - _astuple(found).count(None) - (not data)
-    return raw.count(b'":') - data.count('":') != present and _repeats(raw)
-
-
-def _may_repeat(found: _EventLine, raw: bytes, data: str) -> bool:
-    """The same for a line in which a colon may stand apart from its key."""
-    return (any(mark in raw for mark in _SPACED_COLONS) and _repeats(raw)) or _may_repeat_unspaced(
-        found, raw, data
-    )
+    texts = present - bool(data) - (found.duration_ms is not None)
+    return raw.count(b'"') != 2 * (present + texts) + data.count('"') and _repeats(raw)
 
 
 def _repeats(raw: bytes) -> bool:

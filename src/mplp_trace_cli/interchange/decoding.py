@@ -26,7 +26,8 @@ from mplp_trace_cli.interchange.sources import Chunk
 from mplp_trace_cli.storage.groups import Line
 
 WORKERS = 2
-IN_FLIGHT = 2 * WORKERS
+IN_FLIGHT = 12
+"""Chunks handed out ahead: enough for the workers to go on while a whole row group is inserted."""
 _LENGTH = struct.Struct("<Q")
 _TEXT = pa.string()
 SCHEMA = pa.schema(

@@ -11,7 +11,7 @@ from mplp_trace_cli.interchange.sources import CHUNK_BYTES, MAX_LINE_BYTES, Chun
 
 GROUP_SECONDS = 0.1
 """How long a line waits for others: half of the 200 ms within which it is durable."""
-GROUP_BYTES = 2 << 20
+GROUP_BYTES = 4 << 20
 
 
 def groups(descriptor: int, name: str) -> Iterator[Chunk]:

@@ -15,10 +15,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-from filelock import FileLock, Timeout
 
 from mplp_trace_cli.domain.errors import (
     ConfigInvalid,
@@ -33,6 +32,9 @@ from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.storage.migrations import MIGRATIONS
 from mplp_trace_cli.storage.paths import StorePaths, make_once, os_errors
 from mplp_trace_cli.storage.sql import migration, statement
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -53,7 +55,7 @@ _registry = threading.Lock()
 class StoreSettings:
     """How much of the machine a query may take, and how long to wait for a busy store."""
 
-    memory_limit: str = "512MB"
+    memory_limit: str = "256MB"
     threads: int | None = None
     busy_seconds: float = 10.0
 
@@ -105,6 +107,8 @@ class Store:
 
     @contextlib.contextmanager
     def _locked(self, wait_seconds: float) -> Iterator[None]:
+        from filelock import FileLock  # 20 ms, for those who write alone
+
         lock = FileLock(self.paths.lock, mode=0o600, thread_local=False)
         first = min(wait_seconds, NOTICE_SECONDS)
         with os_errors(self.paths.lock):
@@ -181,6 +185,8 @@ def duckdb_errors(path: str) -> Iterator[None]:
 
 
 def _acquired(lock: FileLock, seconds: float) -> bool:
+    from filelock import Timeout
+
     try:
         lock.acquire(timeout=seconds, poll_interval=_RETRY_SECONDS)
     except Timeout:
