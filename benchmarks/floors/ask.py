@@ -4,7 +4,7 @@ import json
 import sys
 
 import duckdb
-import rich.console  # noqa: F401
+import rich.console
 import rich.table  # noqa: F401  what a program that prints a table imports
 import typer  # noqa: F401
 
