@@ -291,7 +291,7 @@ def test_a_repeated_trace_line_is_a_repeat(service: TraceManagementService, tmp_
     assert imported(service, tmp_path / "b.jsonl", other) == {"rejected": 2}
     fresh = whole.replace('_id":"', '_id":"new-')
     counts = streamed(service, fresh * 2 + other.replace('_id":"', '_id":"new-'))
-    assert counts == {"traces": 3, "ended": 3, "repeated": 3, "rejected": 2}
+    assert counts == {"traces": 3, "repeated": 3, "rejected": 2}
 
 
 def test_an_expired_trace_ended_when_it_expired(service: TraceManagementService, tmp_path: Path) -> None:
