@@ -4,8 +4,7 @@ import json
 import sys
 
 import duckdb
-import rich.console
-import rich.table  # noqa: F401  what a program that prints a table imports
+import rich  # noqa: F401  what a program that prints a table imports
 import typer  # noqa: F401
 
 store, statements = sys.argv[1:]
