@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -38,7 +38,15 @@ from mplp_trace_cli.storage.groups import (
 from mplp_trace_cli.storage.known import find_known
 from mplp_trace_cli.storage.recording import open_trace_of
 from mplp_trace_cli.storage.sql import statement
-from mplp_trace_cli.storage.store import TABLES, Connection, define_views, roll_back, seq_base
+from mplp_trace_cli.storage.store import (
+    TABLES,
+    Connection,
+    StoreSettings,
+    define_views,
+    roll_back,
+    seq_base,
+    streaming,
+)
 
 LINES_RESERVED = 1 << 32
 """Numbers of seq set aside for a load: more lines than a file can have."""
@@ -55,6 +63,7 @@ class BulkPlan:
     now: int
     create_missing: bool = False
     strict: bool = False
+    settings: StoreSettings = field(default_factory=StoreSettings)
     keep_rejects: bool = True
     """False: what is rejected is left in `BulkLoad.rejected` for the caller."""
 
@@ -114,7 +123,8 @@ class BulkLoad:
 
     def run(self, pieces: Iterable[Decoded]) -> None:
         """Takes every chunk, then settles what had to wait for the end."""
-        with _one_thread(self.db):
+        # One thread inserts, however many there are; the others would only wait, and busily.
+        with streaming(self.db, self.plan.settings, threads=1):
             for piece in pieces:
                 self._take(piece)
             self._flush()
@@ -332,17 +342,6 @@ class BulkLoad:
         self.db.register("batch", reader)
         self.db.execute(query)
         self.db.unregister("batch")
-
-
-@contextlib.contextmanager
-def _one_thread(db: Connection) -> Iterator[None]:
-    """Inserting takes one thread, however many there are; the others would only wait, and busily."""
-    (threads,) = db.execute("SELECT current_setting('threads')").fetchone() or (1,)
-    db.execute("SET threads = 1")
-    try:
-        yield
-    finally:
-        db.execute(f"SET threads = {int(threads)}")
 
 
 _PLAIN = {

@@ -74,7 +74,9 @@ def load_file(pair: Pair, path: str, options: LoadOptions, wait_seconds: float) 
     if options.input_format not in FORMATS:
         raise InvalidInput(f"input format: {options.input_format!r} is not one of {', '.join(FORMATS)}")
     source = Source(path)
-    plan = BulkPlan(source.name, options.rules.now, options.create_missing, options.strict)
+    plan = BulkPlan(
+        source.name, options.rules.now, options.create_missing, options.strict, pair.store.settings
+    )
     require_store(pair.store, pair.inbox)
     with source.open() as stream, pair.store.writing(wait_seconds) as db:
         fold_into(db, pair)

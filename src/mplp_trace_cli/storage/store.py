@@ -43,6 +43,7 @@ _HOLDER = re.compile(r"held in (?P<program>\S+)?.*?\(PID (?P<pid>\d+)\)", re.DOT
 _RETRY_SECONDS = 0.02
 _WRITER = "another mplp-trace is writing"
 NOTICE_SECONDS = 1.0
+STREAMING_MEMORY = "128MB"
 CHECKPOINT_AT = "256MB"
 """How much a writer puts into the WAL before it is compressed: at DuckDB's own 16 MB a long fold would
 compress its last rows again and again."""
@@ -173,6 +174,23 @@ class Store:
                     told = True
             time.sleep(_RETRY_SECONDS)
         _check_version(db, self.paths.store)
+
+
+@contextlib.contextmanager
+def streaming(db: Connection, settings: StoreSettings, threads: int | None = None) -> Iterator[None]:
+    """For what only passes rows on: with more memory DuckDB would cache what nobody asks for again.
+
+    A memory limit that was set stays; `threads` is how many there are to be, None for as many as now.
+    """
+    before = int(_one(db, "SELECT current_setting('threads')"))
+    db.execute(f"SET threads = {threads or before}")
+    if settings.memory_limit == StoreSettings.memory_limit:
+        db.execute(f"SET memory_limit = '{STREAMING_MEMORY}'")
+    try:
+        yield
+    finally:
+        db.execute(f"SET threads = {before}")
+        db.execute(f"SET memory_limit = '{settings.memory_limit}'")
 
 
 @contextlib.contextmanager
