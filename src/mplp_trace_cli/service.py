@@ -424,17 +424,11 @@ class TraceManagementService:
         from mplp_trace_cli.analysis.filters import trace_condition
         from mplp_trace_cli.domain.questions import ExportRequest, TraceFilter
         from mplp_trace_cli.interchange.exporting import Selection, export, plan_export
-        from mplp_trace_cli.storage.store import streaming
 
         asked = _request(ExportRequest, request, given)
         plan = plan_export(asked)
         condition = trace_condition(_request(TraceFilter, asked.filter, {}))
-        # Nesting sorts, which takes memory; everything else only passes rows on.
-        nests = plan.format == "json" and plan.include_events
-        with (
-            self.reading() as db,
-            contextlib.nullcontext() if nests else streaming(db, self._store().settings),
-        ):
+        with self.reading() as db:
             return export(db, Selection(condition.sql, condition.values), plan)
 
     @operation

@@ -7,7 +7,10 @@ import uuid
 
 MAX_LENGTH = 255
 IDS_AT_ONCE = 4_096
-_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+ID_LENGTH = 36
+_PLACES = [place for place in range(ID_LENGTH) if place not in (8, 13, 18, 23)]
+_VERSION_PLACE, _VARIANT_PLACE = 14, 19
+_VARIANTS = bytes.maketrans(b"0123456789abcdef", b"89ab89ab89ab89ab")
 
 
 def new_id() -> str:
@@ -16,23 +19,31 @@ def new_id() -> str:
 
 
 class IdPool:
-    """New ids for a bulk of rows: random bytes are asked of the system a few thousand ids at a time.
+    """New ids for a bulk of rows, made a few thousand at a time.
 
     For one process: a copy in a forked child would give the same ids again.
     """
 
     def __init__(self) -> None:
-        self._digits = ""
-        self._at = 0
+        self._ids: list[str] = []
 
     def __call__(self) -> str:
         """A lowercase UUID v4."""
-        at = self._at
-        if at == len(self._digits):
-            self._digits, at = os.urandom(16 * IDS_AT_ONCE).hex(), 0
-        self._at = at + 32
-        d = self._digits[at : at + 32]
-        return f"{d[:8]}-{d[8:12]}-4{d[13:16]}-{_VARIANT[d[16]]}{d[17:20]}-{d[20:]}"
+        if not self._ids:
+            self._ids = _new_ids(IDS_AT_ONCE)
+        return self._ids.pop()
+
+
+def _new_ids(count: int) -> list[str]:
+    """Many ids at once: each of their 32 digits is set in all of them by one slice."""
+    digits = os.urandom(16 * count).hex().encode()
+    text = bytearray(b"-" * (ID_LENGTH * count))
+    for digit, place in enumerate(_PLACES):
+        text[place::ID_LENGTH] = digits[digit::32]
+    text[_VERSION_PLACE::ID_LENGTH] = b"4" * count
+    text[_VARIANT_PLACE::ID_LENGTH] = digits[16::32].translate(_VARIANTS)
+    joined = text.decode()
+    return [joined[start : start + ID_LENGTH] for start in range(0, len(joined), ID_LENGTH)]
 
 
 def is_id(value: str) -> bool:

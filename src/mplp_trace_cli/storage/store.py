@@ -178,7 +178,7 @@ class Store:
 
 @contextlib.contextmanager
 def streaming(db: Connection, settings: StoreSettings, threads: int | None = None) -> Iterator[None]:
-    """For what only passes rows on: with more memory DuckDB would cache what nobody asks for again.
+    """For a load, which only passes rows on: with more memory DuckDB would cache what nobody asks for again.
 
     A memory limit that was set stays; `threads` is how many there are to be, None for as many as now.
     """
