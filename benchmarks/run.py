@@ -44,7 +44,7 @@ METHOD = """\
 - Peak memory: the resident sizes of a command and its worker processes, added up every 10 ms; pages that
   they share count more than once.
 - The bare program that `query` and `events` stand against runs the very SQL that they run
-  (`benchmarks/questions.py`); of Rich it imports the console and the table, not only the package.
+  (`benchmarks/questions.py`).
 - MB are 10⁶ bytes."""
 
 Row = Callable[[Ground], list[Result]]
