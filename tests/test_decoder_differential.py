@@ -16,6 +16,7 @@ from mplp_trace_cli.domain.json_text import MAX_DEPTH
 from mplp_trace_cli.domain.lines import LineRules, Record, read_line
 from mplp_trace_cli.interchange.decoder import LineDecoder
 from mplp_trace_cli.interchange.sources import Chunk
+from mplp_trace_cli.storage.groups import Line
 
 Outcome = tuple[int, int, bytes, Record | str]
 """Number, offset and bytes of a line, and its record or the reason why it has none."""
@@ -45,16 +46,21 @@ def one_by_one(data: bytes, rules: LineRules) -> list[Outcome]:
     return found
 
 
+def lines_of(chunk: Chunk, rules: LineRules) -> list[Line]:
+    """The lines of a chunk as the decoder reads them."""
+    return LineDecoder(rules).columns(chunk).lines(chunk)
+
+
 def in_bulk(data: bytes, rules: LineRules) -> list[Outcome]:
     """What the decoder's lines give."""
-    lines = LineDecoder(rules).lines(Chunk(3, 7, data))
+    lines = lines_of(Chunk(3, 7, data), rules)
     return [(line.number, line.offset, line.raw, line.record or line.reason) for line in lines]
 
 
 def in_columns(data: bytes, rules: LineRules) -> list[tuple[int, Record | str]]:
     """What the decoder's columns give, in the order of the lines."""
     columns = LineDecoder(rules).columns(Chunk(3, 7, data))
-    events: list[tuple[int, Record | str]] = list(zip(columns.numbers, columns.rows, strict=True))
+    events: list[tuple[int, Record | str]] = list(zip(columns.numbers, columns.events.rows(), strict=True))
     others = [(line.number, line.record or line.reason) for line in columns.others]
     assert not any(isinstance(record, EventRow) for _, record in others)
     return sorted(events + others, key=lambda pair: pair[0])
@@ -65,9 +71,6 @@ def assert_same(data: bytes, rules: LineRules) -> None:
     slow = one_by_one(data, rules)
     assert repr(in_bulk(data, rules)) == repr(slow)
     assert repr(in_columns(data, rules)) == repr([(number, record) for number, _, _, record in slow])
-    certain = LineDecoder(rules).certain_events(Chunk(3, 7, data))
-    if certain is not None:
-        assert repr(certain) == repr([record for *_, record in slow])
 
 
 # -- lines out of small parts --------------------------------------------------------------------------
@@ -349,7 +352,7 @@ def test_a_given_id_is_known_as_given_however_it_is_spelled() -> None:
     """A line that brings its own event_id is marked so: only such events are looked for as repeats."""
     line = b'{"event_type":"x","trace_id":"t","%s":"mine"}'
     for key in (b"event_id", b"event\\u005fid", b"\\u0065vent_id"):
-        (found,) = LineDecoder(RULES[0]).lines(Chunk(1, 0, line % key))
+        (found,) = lines_of(Chunk(1, 0, line % key), RULES[0])
         assert isinstance(found.record, EventRow)
         assert (found.record.event_id, found.given_id) == ("mine", True)
 
@@ -357,10 +360,10 @@ def test_a_given_id_is_known_as_given_however_it_is_spelled() -> None:
 def test_a_line_that_was_too_long_to_keep_is_one_reject() -> None:
     """Of a line of which bytes were skipped, the whole length is told."""
     chunk = Chunk(4, 10, b"x" * 1_000, skipped=234)
-    (line,) = LineDecoder(RULES[0]).lines(chunk)
+    (line,) = lines_of(chunk, RULES[0])
     assert (line.number, line.offset, line.record, line.reason) == (4, 10, None, "a line of 1,234 bytes")
     columns = LineDecoder(RULES[0]).columns(chunk)
-    assert (columns.rows, columns.others) == ([], [line])
+    assert (list(columns.events.rows()), columns.others) == ([], [line])
 
 
 # -- the JSON test suite -------------------------------------------------------------------------------

@@ -227,7 +227,7 @@ class TraceManagementService:
         """
         from mplp_trace_cli.domain.ids import IdPool
         from mplp_trace_cli.domain.lines import LineRules
-        from mplp_trace_cli.interchange.decoder import LineDecoder, may_give_ids
+        from mplp_trace_cli.interchange.decoder import LineDecoder
         from mplp_trace_cli.interchange.streaming import groups
         from mplp_trace_cli.storage.groups import Counts, GroupRules, record_group, record_if_open
 
@@ -241,13 +241,14 @@ class TraceManagementService:
                 request.strict,
                 request.context_id,
             )
-            events = decoder.certain_events(chunk)
-            given_ids = may_give_ids(chunk.data)
+            found = decoder.columns(chunk)
             with self._lock:
-                if events and record_if_open(self.recorder, events, given_ids, rules.now):
-                    counts.events += len(events)
+                if not found.others and record_if_open(
+                    self.recorder, found.events, found.gives_ids, rules.now
+                ):
+                    counts.events += len(found.numbers)
                 else:
-                    counts.add(record_group(self.recorder, list(decoder.lines(chunk)), rules))
+                    counts.add(record_group(self.recorder, found.lines(chunk), rules))
         return counts
 
     @operation

@@ -18,7 +18,7 @@ from typing import IO, NamedTuple
 import pyarrow as pa
 
 from mplp_trace_cli.domain.errors import StorageFailed
-from mplp_trace_cli.domain.event_row import EventRow, EventRules
+from mplp_trace_cli.domain.event_row import EventRules
 from mplp_trace_cli.domain.ids import IdPool
 from mplp_trace_cli.domain.lines import LineRules
 from mplp_trace_cli.interchange.decoder import LineDecoder
@@ -88,9 +88,8 @@ def decoded(chunks: Iterable[Chunk], rules: DecodingRules, *, parallel: bool) ->
 
 def _decode(decoder: LineDecoder, chunk: Chunk) -> tuple[pa.RecordBatch, list[Line]]:
     found = decoder.columns(chunk)
-    columns = zip(*found.rows, strict=True) if found.rows else [()] * len(EventRow._fields)
-    values = [found.numbers, *columns]
-    arrays = [pa.array(value, field.type) for value, field in zip(values, SCHEMA, strict=True)]
+    columns = (found.numbers, *found.events)
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA), found.others
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from mplp_trace_cli.domain.errors import InvalidInput, NotFound, TraceError
+from mplp_trace_cli.domain.event_columns import EventColumns
 from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.domain.ids import new_id
 from mplp_trace_cli.domain.lines import Record
@@ -224,14 +225,14 @@ def record_group(recorder: Recorder, lines: Sequence[Line], rules: GroupRules) -
     return group.counts
 
 
-def record_if_open(recorder: Recorder, rows: Sequence[EventRow], given_ids: bool, now: int) -> bool:
+def record_if_open(recorder: Recorder, events: EventColumns, given_ids: bool, now: int) -> bool:
     """Records events durably and all at once when every trace of theirs is open; else records nothing.
 
     What `record_group` does with events alone, in half the time.
     """
-    bodies = _ENCODER.encode_lines(rows).decode().split("\n")[:-1]
+    bodies = _ENCODER.encode_lines(zip(*events, strict=True)).decode().split("\n")[:-1]
     with recorder.inbox.writing():
-        for trace_id in {row.trace_id for row in rows}:
+        for trace_id in set(events.trace_id):
             trace = recorder.inbox.open_trace(trace_id)
             if trace is None or trace.is_over(now):
                 return False
