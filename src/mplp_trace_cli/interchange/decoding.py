@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import pickle
 import signal
@@ -28,6 +29,8 @@ from mplp_trace_cli.storage.groups import Line
 WORKERS = 2
 IN_FLIGHT = 12
 """Chunks handed out ahead: enough for the workers to go on while a whole row group is inserted."""
+PIPE_BYTES = 1 << 20
+"""What a pipe holds before its writer has to wait; the most that Linux gives to everyone."""
 _LENGTH = struct.Struct("<Q")
 _TEXT = pa.string()
 SCHEMA = pa.schema(
@@ -130,6 +133,7 @@ class _Worker:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._in, self._out = self._process.stdin, self._process.stdout
+        _widen(self._in, self._out)
         _send(self._in, pickle.dumps(rules))
 
     def decode(self, chunk: Chunk) -> tuple[pa.RecordBatch, list[Line]]:
@@ -146,6 +150,13 @@ class _Worker:
         self._out.close()
         with contextlib.suppress(OSError):
             self._in.close()
+
+
+def _widen(*pipes: IO[bytes]) -> None:
+    """Fewer turns between the writer and the reader of a pipe, where the system lets us."""
+    with contextlib.suppress(AttributeError, OSError):
+        for pipe in pipes:
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _send(stream: IO[bytes], frame: bytes | pa.Buffer) -> None:
