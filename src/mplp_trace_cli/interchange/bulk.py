@@ -87,11 +87,10 @@ def bulk_transaction(db: Connection, pair: Pair, plan: BulkPlan) -> Iterator[Bul
                 pair.inbox.remove_open(load.ended)
         db.execute("COMMIT")
     except BaseException:
-        load.last_number = 0
         roll_back(db)
+        pair.inbox.release(before, before + LINES_RESERVED)
         raise
-    finally:
-        pair.inbox.release(before + load.last_number, before + LINES_RESERVED)
+    pair.inbox.release(before + load.last_number, before + LINES_RESERVED)
     if load.active:
         # A crash before this leaves traces that a recorder finds in the store when it needs them.
         with pair.inbox.writing():
@@ -105,7 +104,7 @@ class BulkLoad:
         self.db = db
         self.plan = plan
         self.first_seq = first_seq
-        self.last_number = 0
+        self._last_chunk: Chunk | None = None
         self.now = plan.now
         self.counts = Counts()
         self.ended: list[str] = []
@@ -120,6 +119,12 @@ class BulkLoad:
         self._ends: list[tuple[Any, ...]] = []
         self.rejected: list[tuple[Line, str]] = []
         define_views(db, {table: f"store.{table}" for table in TABLES}, f"make_timestamptz({self.now})")
+
+    @property
+    def last_number(self) -> int:
+        """The number of the last line that was taken; perhaps one more, never less."""
+        chunk = self._last_chunk
+        return chunk.number + chunk.data.count(b"\n") if chunk else 0
 
     def run(self, pieces: Iterable[Decoded]) -> None:
         """Takes every chunk, then settles what had to wait for the end."""
@@ -145,7 +150,7 @@ class BulkLoad:
     # -- one chunk ---------------------------------------------------------------------------------
 
     def _take(self, piece: Decoded) -> None:
-        self.last_number = piece.chunk.number + piece.chunk.data.count(b"\n")
+        self._last_chunk = piece.chunk
         metrics: list[tuple[int, MetricRow]] = []
         said = [line for line in piece.others if isinstance(line.record, TraceStatement)]
         known = self._find(line.record.trace_id for line in said)  # type: ignore[union-attr]
@@ -309,7 +314,7 @@ class BulkLoad:
     def _insert_events(self, events: pa.Table) -> None:
         # In one piece: from several, two threads would write two half-full row groups.
         query = statement("insert_loaded_events").format(first_seq=self.first_seq)
-        self._insert_from(events.combine_chunks(), query)
+        self._insert_from(events, query)
         self.counts.events += events.num_rows
 
     def _reject_row(self, line: Line, reason: str) -> tuple[Any, ...]:

@@ -32,6 +32,7 @@ IN_FLIGHT = 12
 PIPE_BYTES = 1 << 20
 """What a pipe holds before its writer has to wait; the most that Linux gives to everyone."""
 _LENGTH = struct.Struct("<Q")
+_HEAD = struct.Struct("<QQQ")
 _TEXT = pa.string()
 SCHEMA = pa.schema(
     [
@@ -138,7 +139,8 @@ class _Worker:
 
     def decode(self, chunk: Chunk) -> tuple[pa.RecordBatch, list[Line]]:
         try:
-            _send(self._in, pickle.dumps(tuple(chunk)))
+            _send(self._in, _HEAD.pack(chunk.number, chunk.offset, chunk.skipped))
+            _send(self._in, chunk.data)
             events, others = _receive(self._out), _receive(self._out)
         except (OSError, EOFError) as error:
             raise StorageFailed("a decoding process died", hint="is there enough memory?") from error
@@ -181,7 +183,8 @@ def _serve() -> None:
     decoder = LineDecoder(pickle.loads(_receive(stdin)).line_rules())
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
-            events, others = _decode(decoder, Chunk(*pickle.loads(_receive(stdin))))
+            number, offset, skipped = _HEAD.unpack(_receive(stdin))
+            events, others = _decode(decoder, Chunk(number, offset, _receive(stdin), skipped))
             _send(stdout, events.serialize())
             _send(stdout, pickle.dumps(others))
 
