@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import gc
 import pickle
 import signal
@@ -23,14 +22,13 @@ from mplp_trace_cli.domain.event_row import EventRules
 from mplp_trace_cli.domain.ids import IdPool
 from mplp_trace_cli.domain.lines import LineRules
 from mplp_trace_cli.interchange.decoder import LineDecoder
+from mplp_trace_cli.interchange.pipes import widen
 from mplp_trace_cli.interchange.sources import Chunk
 from mplp_trace_cli.storage.groups import Line
 
 WORKERS = 2
 IN_FLIGHT = 12
 """Chunks handed out ahead: enough for the workers to go on while a whole row group is inserted."""
-PIPE_BYTES = 1 << 20
-"""What a pipe holds before its writer has to wait; the most that Linux gives to everyone."""
 _LENGTH = struct.Struct("<Q")
 _HEAD = struct.Struct("<QQQ")
 _TEXT = pa.string()
@@ -134,7 +132,7 @@ class _Worker:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._in, self._out = self._process.stdin, self._process.stdout
-        _widen(self._in, self._out)
+        widen(self._in.fileno(), self._out.fileno())
         _send(self._in, pickle.dumps(rules))
 
     def decode(self, chunk: Chunk) -> tuple[pa.RecordBatch, list[Line]]:
@@ -152,13 +150,6 @@ class _Worker:
         self._out.close()
         with contextlib.suppress(OSError):
             self._in.close()
-
-
-def _widen(*pipes: IO[bytes]) -> None:
-    """Fewer turns between the writer and the reader of a pipe, where the system lets us."""
-    with contextlib.suppress(AttributeError, OSError):
-        for pipe in pipes:
-            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _send(stream: IO[bytes], frame: bytes | pa.Buffer) -> None:

@@ -7,6 +7,7 @@ import select
 import time
 from collections.abc import Iterator
 
+from mplp_trace_cli.interchange.pipes import widen
 from mplp_trace_cli.interchange.sources import CHUNK_BYTES, MAX_LINE_BYTES, Chunk, without_bom
 
 GROUP_SECONDS = 0.1
@@ -41,6 +42,7 @@ class _Reader:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self.ended = False
+        widen(descriptor)
 
     def some(self, most: int) -> bytes:
         """What arrives until `most` bytes are there or GROUP_SECONDS after the first of them."""

@@ -28,6 +28,8 @@ from mplp_trace_cli.storage.sql import statement
 
 INBOX_VERSION = 1
 BUSY_SECONDS = 30.0
+ROWS_AT_ONCE = 100
+"""Rows in one statement of a bulk: each statement has a cost of its own."""
 RECENT_TRACES = 1_000
 FOLLOWERS_US = 60_000_000
 BATCH_ENTRIES = 50_000
@@ -166,10 +168,13 @@ class Inbox:
         """Records entries; for use inside `writing`."""
         self.db.executemany("INSERT INTO entries (kind, body) VALUES (?, ?)", entries)
 
-    def append_bodies(self, kind: str, bodies: Iterable[str]) -> None:
+    def append_bodies(self, kind: str, bodies: Sequence[str]) -> None:
         """Records entries of one kind; for use inside `writing`."""
-        rows = zip(bodies)
-        self.db.executemany(f"INSERT INTO entries (kind, body) VALUES ('{kind}', ?)", rows)
+        insert = f"INSERT INTO entries (kind, body) VALUES ('{kind}', ?)"
+        whole = len(bodies) // ROWS_AT_ONCE * ROWS_AT_ONCE
+        columns = [bodies[place:whole:ROWS_AT_ONCE] for place in range(ROWS_AT_ONCE)]
+        self.db.executemany(insert + f", ('{kind}', ?)" * (ROWS_AT_ONCE - 1), zip(*columns, strict=True))
+        self.db.executemany(insert, zip(bodies[whole:]))
 
     def add_open(self, traces: Iterable[OpenTrace]) -> None:
         """Makes traces known as open; for use inside `writing`."""
