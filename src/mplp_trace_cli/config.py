@@ -50,7 +50,7 @@ class TraceModuleOptions(NamedTuple):
     retention_period_days: float | None = None
     metrics_config: MetricsConfig = MetricsConfig()
     event_config: EventConfig = EventConfig()
-    memory_limit: str = "256MB"
+    memory_limit: str = "224MB"
     """How much memory one question may take, in DuckDB's notation."""
     threads: int | None = None
     durable: bool = False

@@ -56,7 +56,7 @@ _registry = threading.Lock()
 class StoreSettings:
     """How much of the machine a query may take, and how long to wait for a busy store."""
 
-    memory_limit: str = "256MB"
+    memory_limit: str = "224MB"
     threads: int | None = None
     busy_seconds: float = 10.0
 
