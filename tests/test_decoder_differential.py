@@ -312,6 +312,60 @@ def test_both_ways_agree_on_any_line(data: bytes, rules: LineRules) -> None:
     assert_same(data, rules)
 
 
+START = '{"event_type":"x","trace_id":"t"'
+KEPT = [
+    *('"event_id":"e-1"', '"event_id":null', '"message":null', '"source":null', '"data":null'),
+    *('"kind":"event"', '"kind":null', '"timestamp":"2026-03-02T09:00:00Z"', '"duration_ms":1.5'),
+    *('"message":""', '"message":"he said \\"no\\""', '"message":"\\u0022"', '"message":"\\\\u0022"'),
+    *('"data":{"a":"\\u0022"}', '"data":{"a":"\\""}', '"data":{"a":{"b":[1.10,"c"]}}', '"data":{}'),
+]
+ODD = [
+    *('"message":"one"', '"mess\\u0061ge":"two"', '"name":"n"', '"name":null', '"value":5', '"tags":[]'),
+    *('"status":"completed"', '"unknown":"\\u0022"', '"data":{"a":1}', '"event_id":"@e"', '"level":"warn"'),
+]
+BETWEEN = ["\n", "\n", "\n", "\n", "\r\n", "\n\n", "", " ", "\n "]
+OTHERS = [
+    '{"kind":"trace","trace_id":"t","name":"n","tags":["a"]}',
+    '{"kind":"metric","name":"m","type":"gauge","value":1.5}',
+    '{"name":"m","value":1}',
+    "{}",
+    "[1]",
+    '{"event_type":"x","trace_id":"t","data":{"a":\n1}}',
+    '{"event_type":"stage_started","trace_id":"t","data":{"stage":""}}',
+]
+
+
+TWO_ON_A_LINE = b'{"event_type":"x","trace_id":"t"}' * 2
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> bytes:
+    """Many lines, nearly all of them good events, and what may lead a reader of whole blocks astray."""
+    text = ""
+    for _ in range(draw(st.integers(1, 40))):
+        odd = draw(st.integers(0, 9))
+        members = draw(st.lists(st.sampled_from(KEPT if odd else KEPT + ODD * 2), max_size=3))
+        line = ",".join([START, *members]) + "}"
+        text += draw(st.sampled_from(OTHERS)) if odd == 1 else line
+        text += draw(st.sampled_from(BETWEEN)) if odd == 2 else "\n"
+    return (text if draw(st.booleans()) else text.rstrip("\n")).encode()
+
+
+@settings(max_examples=500)
+@given(blocks(), st.sampled_from(RULES[:3]))
+@example(b'{"event_type":"x","trace_id":"t"}{"event_type":"x","trace_id":"t"}\n\n', RULES[0])
+@example(
+    b'{"event_type":"x","trace_id":"t","data":{"a":[{}\n{}]}}\n{"event_type":"x","trace_id":"t"}', RULES[0]
+)
+@example(b'{"event_type":"x","trace_id":"t","message":"\\u0022\\u0022","message":""}', RULES[0])
+@example(TWO_ON_A_LINE + b'\n{"event_type":"x","trace_id":"t","data":{}\n,"level":"info"}', RULES[0])
+@example(TWO_ON_A_LINE + b'\n{"event_type":"x","trace_id":"t","data":\n{"level":1}}', RULES[0])
+@example(b'{"event_type":"x","trace_id":"t","name":"\\u0022\\u0022"}', RULES[0])
+def test_both_ways_agree_on_any_block(data: bytes, rules: LineRules) -> None:
+    """However good lines and others are mixed, each gets what it would get alone."""
+    assert_same(data, rules)
+
+
 @settings(max_examples=400)
 @given(
     st.datetimes().map(str) | st.datetimes().map(lambda moment: moment.isoformat()),
