@@ -52,7 +52,8 @@ LINES_RESERVED = 1 << 32
 """Numbers of seq set aside for a load: more lines than a file can have."""
 BATCH_ROWS = 122_880
 """DuckDB's row group: what it compresses at once."""
-SLICE_ROWS = 2_000_000
+SLICE_ROWS = 1_000_000
+"""Events that are looked through at once for repeated ids: memory stays the same however many there are."""
 
 
 @dataclass(frozen=True)
@@ -281,7 +282,7 @@ class BulkLoad:
 
     def _drop_repeated(self) -> None:
         (total,) = self.db.execute("SELECT count(*) FROM store.event_log").fetchone() or (0,)
-        slices = total // SLICE_ROWS + 1
+        slices = -(-total // SLICE_ROWS)
         for at in range(slices):
             query = statement("repeated_events")
             self.db.execute(query.format(slices=slices, slice=at, first_seq=self.first_seq))

@@ -14,6 +14,7 @@ from typing import IO, Any, cast
 
 from mplp_trace_cli.domain.errors import StorageFailed
 from mplp_trace_cli.domain.visible import visible
+from mplp_trace_cli.interchange.pipes import widen
 
 STDOUT = "-"
 BLOCK_BYTES = 1 << 20
@@ -192,6 +193,7 @@ class _Unclosed:
 def pump(write: Callable[[str], None], stream: IO[bytes]) -> None:
     """Runs `write(path)`, where path is a pipe, and passes on to `stream` what comes out of it."""
     inlet, outlet = os.pipe()
+    widen(inlet)
     failure: list[BaseException] = []
 
     def drain() -> None:
