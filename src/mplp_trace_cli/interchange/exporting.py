@@ -27,6 +27,7 @@ _SUFFIXES = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "cs
 _PACKED = {".gz": "gzip", ".zst": "zstd"}
 _TABULAR = ("csv", "parquet")
 _LINES = "(FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01', USE_TMP_FILE false)"
+_CSV = "HEADER, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%S.%fZ'"
 _TRACE_TEXTS = ("trace_id", "context_id", "execution_id", "trace_type", "name", "description", "status")
 _EVENT_TEXTS = ("event_id", "trace_id", "event_type", "level", "message", "data", "parent_event_id", "source")
 _FETCH = 10_000
@@ -320,7 +321,7 @@ def _codec(plan: _Plan) -> str:
 
 def _copy_csv(db: Connection, plan: _Plan, table: str, stream: IO[bytes]) -> None:
     query = _csv_query(plan, table)
-    pump(lambda pipe: _copy(db, query, pipe, "(FORMAT csv, HEADER, USE_TMP_FILE false)"), stream)
+    pump(lambda pipe: _copy(db, query, pipe, f"(FORMAT csv, {_CSV}, USE_TMP_FILE false)"), stream)
 
 
 def _csv_query(plan: _Plan, table: str, extra: str = "") -> str:
@@ -330,7 +331,7 @@ def _csv_query(plan: _Plan, table: str, extra: str = "") -> str:
     for name, kind in described:
         cell = f'"{name}"'
         if kind == "instant":
-            cell = f"strftime(make_timestamp(epoch_us({cell})), '%Y-%m-%dT%H:%M:%S.%fZ')"
+            cell = f"make_timestamp(epoch_us({cell}))"  # the writer formats it: as text it would take memory
         elif kind == "list":
             cell = f"to_json({cell})::VARCHAR"
         elif kind == "text" and plan.csv_safe:
@@ -383,7 +384,8 @@ def _copy_partitioned(db: Connection, plan: _Plan, table: str, stem: str) -> Non
         query = f"SELECT * EXCLUDE seq{extra} FROM chosen_{table}"
     codec = f", COMPRESSION {_codec(plan)}" if plan.format == "parquet" or plan.compression != "none" else ""
     kept = "" if extra else ", WRITE_PARTITION_COLUMNS true"
-    _copy(db, query, stem, f'(FORMAT {plan.format}, PARTITION_BY ("{name}"){kept}{codec})')
+    shape = "parquet" if plan.format == "parquet" else f"csv, {_CSV}"
+    _copy(db, query, stem, f'(FORMAT {shape}, PARTITION_BY ("{name}"){kept}{codec})')
 
 
 def _copy(db: Connection, query: str, path: str, options: str) -> None:
