@@ -207,12 +207,13 @@ def pump(write: Callable[[str], None], stream: IO[bytes]) -> None:
     thread = threading.Thread(target=drain, name="mplp-trace-export")
     thread.start()
     try:
-        write(f"/dev/fd/{outlet}")
+        try:
+            write(f"/dev/fd/{outlet}")
+        finally:
+            os.close(outlet)
+            thread.join()
     except BaseException:
-        if not failure:
+        if not failure:  # known only now: a writer fails too when the drain has left
             raise
-    finally:
-        os.close(outlet)
-        thread.join()
     if failure:
         raise failure[0]
