@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import compress
 from operator import itemgetter
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -20,7 +20,6 @@ from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, MAX_DEPTH
 from mplp_trace_cli.domain.lines import LineRules
 from mplp_trace_cli.domain.times import EPOCH, MAX_INSTANT, MIN_INSTANT
 
-Value = TypeVar("Value")
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
 Zoned = Annotated[datetime, msgspec.Meta(tz=True)]
