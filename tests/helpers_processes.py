@@ -22,7 +22,7 @@ FORK.set_forkserver_preload(
     ]
 )
 CRASHED = 99
-_ROOMS = ("/mplp_trace_cli/storage/", "/mplp_trace_cli/interchange/", "/mplp_trace_cli/service.py")
+_ROOMS = ("/mplp_trace_cli/storage/", "/mplp_trace_cli/interchange/", "/mplp_trace_cli/service/")
 
 
 def start(work: Callable[..., None], *arguments: Any) -> BaseProcess:

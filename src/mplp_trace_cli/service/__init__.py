@@ -6,16 +6,13 @@ Light to import: what only asks, loads or exports is imported by the method that
 from __future__ import annotations
 
 import contextlib
-import functools
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mplp_trace_cli.config import TraceModuleOptions
 from mplp_trace_cli.domain.checks import as_number
 from mplp_trace_cli.domain.enums import Level, TraceStatus
-from mplp_trace_cli.domain.errors import FeatureDisabled, InvalidInput, TraceError
-from mplp_trace_cli.domain.event_row import EventRow, EventRules, event_row
+from mplp_trace_cli.domain.errors import FeatureDisabled, InvalidInput
+from mplp_trace_cli.domain.event_row import EventRow, event_row
 from mplp_trace_cli.domain.requests import (
     CreateTraceRequest,
     EndTraceRequest,
@@ -23,64 +20,26 @@ from mplp_trace_cli.domain.requests import (
     RecordEventRequest,
 )
 from mplp_trace_cli.domain.times import MAX_INSTANT, checked_instant
-from mplp_trace_cli.storage.paths import StorePaths
-from mplp_trace_cli.storage.recording import Ending, Recorder
+from mplp_trace_cli.service.asking import AskingService
+from mplp_trace_cli.service.base import Wiring, operation, request_of
+from mplp_trace_cli.storage.recording import Ending
 
 if TYPE_CHECKING:
-    from mplp_trace_cli.analysis.answers import (
-        EventQueryResult,
-        TraceQueryResult,
-        TraceWithEvents,
-    )
     from mplp_trace_cli.domain.event import Event
-    from mplp_trace_cli.domain.questions import (
-        EventFilter,
-        ExportRequest,
-        ImportRequest,
-        Pagination,
-        TraceAggregation,
-        TraceFilter,
-    )
+    from mplp_trace_cli.domain.questions import EventFilter, ExportRequest, ImportRequest
     from mplp_trace_cli.domain.trace import Trace
     from mplp_trace_cli.interchange.decoding import DecodingRules
     from mplp_trace_cli.interchange.exporting import ExportReport
     from mplp_trace_cli.interchange.loading import LoadReport, Progress
-    from mplp_trace_cli.storage.fold import Pair
     from mplp_trace_cli.storage.groups import Counts
     from mplp_trace_cli.storage.health import Finding, StoreInfo
-    from mplp_trace_cli.storage.store import Connection, Store
+
+__all__ = ["StreamRequest", "TraceManagementService", "Wiring"]
 
 FLUSH_SECONDS = 10.0
 IMPORT_SECONDS = 60.0
 
-Result = TypeVar("Result")
-Asked = TypeVar("Asked")
-P = ParamSpec("P")
 Listener = Callable[["Event"], None]
-
-
-class Wiring(NamedTuple):
-    """What a service is made of: where it keeps, what time it is, how ids are made."""
-
-    paths: StorePaths
-    options: TraceModuleOptions
-    clock: Callable[[], int]
-    new_id: Callable[[], str]
-    durable: bool
-    on_wait: Callable[[str], None] | None = None
-    """Told when a call has to wait for the store."""
-
-    @property
-    def event_rules(self) -> EventRules:
-        """What events are held to."""
-        config = self.options.event_config
-        return EventRules(
-            self.clock,
-            self.new_id,
-            config.max_event_bytes,
-            config.default_level,
-            config.validate_standard_events,
-        )
 
 
 class StreamRequest(NamedTuple):
@@ -93,74 +52,14 @@ class StreamRequest(NamedTuple):
     context_id: str | None = None
 
 
-def operation(
-    method: Callable[Concatenate[TraceManagementService, P], Result],
-) -> Callable[Concatenate[TraceManagementService, P], OperationResult[Result]]:
-    """A use case: an error of ours becomes its result; a fault in the program stays an exception."""
-
-    @functools.wraps(method)
-    def answered(
-        self: TraceManagementService, /, *args: P.args, **given: P.kwargs
-    ) -> OperationResult[Result]:
-        try:
-            return OperationResult(True, method(self, *args, **given))
-        except TraceError as error:
-            return OperationResult(False, error=error)
-
-    return answered
-
-
-def _request(
-    kind: type[Asked], given: Asked | Mapping[str, Any] | None, keywords: Mapping[str, Any]
-) -> Asked:
-    """The request object, from itself, from one mapping of its fields, or from keywords."""
-    if given is not None and not isinstance(given, Mapping):
-        if not keywords:
-            return given
-        given = {name: getattr(given, name) for name in kind.__annotations__}
-    values = {**(given or {}), **keywords}
-    known = set(kind.__annotations__)
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise InvalidInput(f"{unknown[0]}: {kind.__name__} has no such field")
-    try:
-        return kind(**values)
-    except TypeError:
-        missing = sorted(one for one in known - set(values) if one in _REQUIRED)
-        raise InvalidInput("; ".join(f"{name}: required" for name in missing)) from None
-
-
-_REQUIRED = ("context_id", "name", "trace_id", "event_type", "destination", "files", "status")
-
-
-class TraceManagementService:
+class TraceManagementService(AskingService):
     """Records traces and events and answers questions about them. Safe to share between threads."""
 
     def __init__(self, wiring: Wiring) -> None:
-        self._wiring = wiring
-        self._lock = threading.RLock()
-        self._recorder: Recorder | None = None
+        super().__init__(wiring)
         self._listeners: list[tuple[Listener, EventFilter | None]] = []
-        self._rules = wiring.event_rules
-
-    @property
-    def paths(self) -> StorePaths:
-        """The files of the store."""
-        return self._wiring.paths
-
-    def now(self) -> int:
-        """The present in microseconds since 1970."""
-        return self._wiring.clock()
 
     # -- recording ---------------------------------------------------------------------------------
-
-    @property
-    def recorder(self) -> Recorder:
-        """The open recorder; the first use makes the files."""
-        with self._lock:
-            if self._recorder is None:
-                self._recorder = Recorder(self._wiring.paths, durable=self._wiring.durable)
-            return self._recorder
 
     @operation
     def create_trace(
@@ -169,7 +68,7 @@ class TraceManagementService:
         """A new active trace, durably recorded."""
         from mplp_trace_cli.domain.trace import Trace, new_trace_row, trace_statement
 
-        asked = _request(CreateTraceRequest, request, given)
+        asked = request_of(CreateTraceRequest, request, given)
         now = self._wiring.clock()
         values = asked._asdict()
         timeout = values.pop("timeout")
@@ -190,7 +89,7 @@ class TraceManagementService:
         """One event of an active trace, durably recorded; then the listeners hear of it."""
         from mplp_trace_cli.domain.event import Event
 
-        event = Event.from_row(self._record(_request(RecordEventRequest, request, given)))
+        event = Event.from_row(self._record(request_of(RecordEventRequest, request, given)))
         self._tell(event)
         return event
 
@@ -210,7 +109,7 @@ class TraceManagementService:
         """Many events in one durable transaction: all of them, or the error of the first bad one."""
         from mplp_trace_cli.storage.groups import GroupRules, Line, record_group
 
-        rows = [event_row(_request(RecordEventRequest, one, {})._asdict(), self._rules) for one in requests]
+        rows = [event_row(request_of(RecordEventRequest, one, {})._asdict(), self._rules) for one in requests]
         lines = [Line(number, 0, b"", row) for number, row in enumerate(rows, start=1)]
         rules = GroupRules("record_events", self._wiring.clock(), strict=True)
         with self._lock:
@@ -257,7 +156,7 @@ class TraceManagementService:
         from mplp_trace_cli.domain.questions import to_instant
         from mplp_trace_cli.domain.trace import Trace
 
-        asked = _request(EndTraceRequest, request, given)
+        asked = request_of(EndTraceRequest, request, given)
         now = self._wiring.clock()
         note = None
         if asked.message is not None:
@@ -334,87 +233,6 @@ class TraceManagementService:
                 log = logging.getLogger("mplp_trace_cli")
                 log.exception("an event listener raised; recording goes on")
 
-    def resolve_trace(self, text: str) -> str:
-        """The trace, open or not, that an id, a prefix or `@last` means; raises NotFound, AmbiguousId."""
-        from mplp_trace_cli.analysis.lookup import resolve_trace
-
-        with self.reading() as db:
-            return resolve_trace(db, text)
-
-    # -- asking ------------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """One consistent moment of all that was recorded; raises the errors of the store."""
-        from mplp_trace_cli.storage.fold import Pair, fold_if_free, overlay
-        from mplp_trace_cli.storage.reading import inbox_to_read
-
-        store, now = self._store(), self._wiring.clock()
-        with inbox_to_read(store) as inbox:
-            if inbox is not None:
-                fold_if_free(Pair(store, inbox, now))
-            with overlay(store, inbox, now) as db:
-                yield db
-
-    @contextlib.contextmanager
-    def pair(self) -> Iterator[Pair]:
-        """The store and an inbox of its own, so that long work keeps nobody from recording."""
-        from mplp_trace_cli.storage.fold import Pair
-
-        with contextlib.closing(Recorder(self._wiring.paths)) as recorder:
-            yield Pair(self._store(), recorder.inbox, self._wiring.clock())
-
-    def _store(self) -> Store:
-        from mplp_trace_cli.storage.store import Store, StoreSettings
-
-        options = self._wiring.options
-        settings = StoreSettings(options.memory_limit, options.threads)
-        return Store(self._wiring.paths, settings, self._wiring.on_wait)
-
-    @operation
-    def get_trace_by_id(self, trace_id: str, max_events: int | None = None) -> TraceWithEvents:
-        """The trace of exactly that id, its events in order (the first `max_events`), its summary."""
-        from mplp_trace_cli.analysis.lookup import get_trace
-
-        with self.reading() as db:
-            return get_trace(db, trace_id, max_events)
-
-    @operation
-    def query_traces(
-        self,
-        filter: TraceFilter | Mapping[str, Any] | None = None,
-        aggregation: TraceAggregation | None = None,
-        pagination: Pagination | Mapping[str, Any] | None = None,
-    ) -> TraceQueryResult:
-        """The traces that pass a filter, newest first, a page at a time."""
-        from mplp_trace_cli.analysis.answers import TraceQueryResult
-        from mplp_trace_cli.analysis.queries import query_traces
-        from mplp_trace_cli.domain.questions import Pagination, TraceFilter
-
-        _no_aggregation(aggregation)
-        page = _request(Pagination, pagination, {})
-        with self.reading() as db:
-            answer = query_traces(db, _request(TraceFilter, filter, {}), page)
-            return TraceQueryResult(answer.held(), page.page, page.limit)
-
-    @operation
-    def query_events(
-        self,
-        filter: EventFilter | Mapping[str, Any] | None = None,
-        aggregation: TraceAggregation | None = None,
-        pagination: Pagination | Mapping[str, Any] | None = None,
-    ) -> EventQueryResult:
-        """The events that pass a filter, oldest first, a page at a time."""
-        from mplp_trace_cli.analysis.answers import EventQueryResult
-        from mplp_trace_cli.analysis.queries import query_events
-        from mplp_trace_cli.domain.questions import EventFilter, Pagination
-
-        _no_aggregation(aggregation)
-        page = _request(Pagination, pagination, {})
-        with self.reading() as db:
-            answer = query_events(db, _request(EventFilter, filter, {}), page)
-            return EventQueryResult(answer.held(), page.page, page.limit)
-
     # -- moving data -------------------------------------------------------------------------------
 
     @operation
@@ -426,9 +244,9 @@ class TraceManagementService:
         from mplp_trace_cli.domain.questions import ExportRequest, TraceFilter
         from mplp_trace_cli.interchange.exporting import Selection, export, plan_export
 
-        asked = _request(ExportRequest, request, given)
+        asked = request_of(ExportRequest, request, given)
         plan = plan_export(asked)
-        condition = trace_condition(_request(TraceFilter, asked.filter, {}))
+        condition = trace_condition(request_of(TraceFilter, asked.filter, {}))
         with self.reading() as db:
             return export(db, Selection(condition.sql, condition.values), plan)
 
@@ -444,7 +262,7 @@ class TraceManagementService:
         from mplp_trace_cli.domain.questions import ImportRequest
         from mplp_trace_cli.interchange.loading import LoadOptions, LoadReport, check_files, load_file
 
-        asked = _request(ImportRequest, request, given)
+        asked = request_of(ImportRequest, request, given)
         check_files(asked.files)
         options = LoadOptions(
             self._decoding_rules(),
@@ -528,11 +346,6 @@ class TraceManagementService:
             if self._recorder is not None:
                 self._recorder.close()
                 self._recorder = None
-
-
-def _no_aggregation(aggregation: TraceAggregation | None) -> None:
-    if aggregation is not None:
-        raise InvalidInput("aggregation: this version answers with rows only", hint="mplp-trace sql")
 
 
 def _positive_us(milliseconds: float) -> int:

@@ -1,0 +1,1 @@
+"""System metrics: what psutil tells of this machine, as metric samples."""

@@ -1,0 +1,142 @@
+"""What every use case stands on: the wiring, how a call is answered, one consistent moment to read."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+
+from mplp_trace_cli.config import TraceModuleOptions
+from mplp_trace_cli.domain.errors import InvalidInput, TraceError
+from mplp_trace_cli.domain.event_row import EventRules
+from mplp_trace_cli.domain.requests import OperationResult
+from mplp_trace_cli.storage.paths import StorePaths
+from mplp_trace_cli.storage.recording import Recorder
+
+if TYPE_CHECKING:
+    from mplp_trace_cli.storage.fold import Pair
+    from mplp_trace_cli.storage.store import Connection, Store
+
+Result = TypeVar("Result")
+Asked = TypeVar("Asked")
+P = ParamSpec("P")
+Itself = TypeVar("Itself", bound="ServiceBase")
+
+
+class Wiring(NamedTuple):
+    """What a service is made of: where it keeps, what time it is, how ids are made."""
+
+    paths: StorePaths
+    options: TraceModuleOptions
+    clock: Callable[[], int]
+    new_id: Callable[[], str]
+    durable: bool
+    on_wait: Callable[[str], None] | None = None
+    """Told when a call has to wait for the store."""
+
+    @property
+    def event_rules(self) -> EventRules:
+        """What events are held to."""
+        config = self.options.event_config
+        return EventRules(
+            self.clock,
+            self.new_id,
+            config.max_event_bytes,
+            config.default_level,
+            config.validate_standard_events,
+        )
+
+
+def operation(
+    method: Callable[Concatenate[Itself, P], Result],
+) -> Callable[Concatenate[Itself, P], OperationResult[Result]]:
+    """A use case: an error of ours becomes its result; a fault in the program stays an exception."""
+
+    @functools.wraps(method)
+    def answered(self: Itself, /, *args: P.args, **given: P.kwargs) -> OperationResult[Result]:
+        try:
+            return OperationResult(True, method(self, *args, **given))
+        except TraceError as error:
+            return OperationResult(False, error=error)
+
+    return answered
+
+
+def request_of(
+    kind: type[Asked], given: Asked | Mapping[str, Any] | None, keywords: Mapping[str, Any]
+) -> Asked:
+    """The request object, from itself, from one mapping of its fields, or from keywords."""
+    if given is not None and not isinstance(given, Mapping):
+        if not keywords:
+            return given
+        given = {name: getattr(given, name) for name in kind.__annotations__}
+    values = {**(given or {}), **keywords}
+    known = set(kind.__annotations__)
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise InvalidInput(f"{unknown[0]}: {kind.__name__} has no such field")
+    try:
+        return kind(**values)
+    except TypeError:
+        missing = sorted(one for one in known - set(values) if one in _REQUIRED)
+        raise InvalidInput("; ".join(f"{name}: required" for name in missing)) from None
+
+
+_REQUIRED = ("context_id", "name", "trace_id", "event_type", "destination", "files", "status")
+
+
+class ServiceBase:
+    """The files, the clock and the lock that all use cases of one service share."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._wiring = wiring
+        self._lock = threading.RLock()
+        self._recorder: Recorder | None = None
+        self._rules = wiring.event_rules
+
+    @property
+    def paths(self) -> StorePaths:
+        """The files of the store."""
+        return self._wiring.paths
+
+    def now(self) -> int:
+        """The present in microseconds since 1970."""
+        return self._wiring.clock()
+
+    @property
+    def recorder(self) -> Recorder:
+        """The open recorder; the first use makes the files."""
+        with self._lock:
+            if self._recorder is None:
+                self._recorder = Recorder(self._wiring.paths, durable=self._wiring.durable)
+            return self._recorder
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One consistent moment of all that was recorded; raises the errors of the store."""
+        from mplp_trace_cli.storage.fold import Pair, fold_if_free, overlay
+        from mplp_trace_cli.storage.reading import inbox_to_read
+
+        store, now = self._store(), self._wiring.clock()
+        with inbox_to_read(store) as inbox:
+            if inbox is not None:
+                fold_if_free(Pair(store, inbox, now))
+            with overlay(store, inbox, now) as db:
+                yield db
+
+    @contextlib.contextmanager
+    def pair(self) -> Iterator[Pair]:
+        """The store and an inbox of its own, so that long work keeps nobody from recording."""
+        from mplp_trace_cli.storage.fold import Pair
+
+        with contextlib.closing(Recorder(self._wiring.paths)) as recorder:
+            yield Pair(self._store(), recorder.inbox, self._wiring.clock())
+
+    def _store(self) -> Store:
+        from mplp_trace_cli.storage.store import Store, StoreSettings
+
+        options = self._wiring.options
+        settings = StoreSettings(options.memory_limit, options.threads)
+        return Store(self._wiring.paths, settings, self._wiring.on_wait)
