@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.event_row import EventRow
@@ -14,19 +14,32 @@ from mplp_trace_cli.domain.summary import TraceSummary
 from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.domain.trace import Trace, TraceEndRow, TraceRow
 
+if TYPE_CHECKING:
+    import pyarrow
+
 
 class Kind(StrEnum):
     """What the values of a column are."""
 
     TEXT = "text"
     NUMBER = "number"
+    COUNT = "count"
+    """A whole number."""
     BOOLEAN = "boolean"
     INSTANT = "instant"
     """Microseconds since 1970."""
     DURATION = "duration"
     """Milliseconds."""
+    SHARE = "share"
+    """From 0 to 1, which people read as %."""
+    RATE = "rate"
+    """How many a second."""
+    FIGURE = "figure"
+    """Text that is a number with its unit, as people read it."""
     JSON = "json"
     """The text of a JSON value."""
+    TEXTS = "texts"
+    """The text of a JSON array of texts."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,8 @@ class QueryResult:
     answer: Answer
     page: int = 1
     limit: int | None = None
+    is_grouped: bool = False
+    """True where the rows are groups with their figures."""
 
     @property
     def total(self) -> int:
@@ -73,26 +88,39 @@ class QueryResult:
         """The rows as mappings: instants as RFC 3339 text, JSON parsed."""
         return [_plain(self.answer.columns, row) for row in self.answer.rows]
 
+    def to_arrow(self) -> pyarrow.Table:
+        """The rows as an Arrow table with real types.
+
+        Instants are timestamp[us, UTC], tags list<string>, counts int64, other numbers double; `metadata`
+        and `data` stay the JSON text that they are.
+        """
+        import pyarrow
+
+        rows = list(self.answer.rows)
+        cells = zip(*rows, strict=True) if rows else ((),) * len(self.answer.columns)
+        pairs = zip(self.answer.columns, cells, strict=True)
+        return pyarrow.table({column.name: _arrow(column, values) for column, values in pairs})
+
     def _named(self) -> Iterable[Mapping[str, Any]]:
         return (dict(zip(self.answer.names, row, strict=True)) for row in self.answer.rows)
 
 
 class TraceQueryResult(QueryResult):
-    """A page of traces."""
+    """A page of traces, or of groups of them."""
 
     @property
     def traces(self) -> list[Trace]:
-        """The traces, without their events."""
-        return [trace_of(row) for row in self._named()]
+        """The traces, without their events; none where groups were asked for."""
+        return [] if self.is_grouped else [trace_of(row) for row in self._named()]
 
 
 class EventQueryResult(QueryResult):
-    """A page of events."""
+    """A page of events, or of groups of them."""
 
     @property
     def events(self) -> list[Event]:
-        """The events."""
-        return [event_of(row) for row in self._named()]
+        """The events; none where groups were asked for."""
+        return [] if self.is_grouped else [event_of(row) for row in self._named()]
 
 
 @dataclass(frozen=True)
@@ -117,6 +145,20 @@ def event_of(row: Mapping[str, Any]) -> Event:
     return Event.from_row(EventRow(**{name: row[name] for name in EventRow._fields}))
 
 
+def _arrow(column: Column, values: Sequence[Any]) -> pyarrow.Array:
+    import pyarrow
+
+    if column.kind is Kind.TEXTS:
+        parsed = [None if value is None else parse(value) for value in values]
+        return pyarrow.array(parsed, pyarrow.list_(pyarrow.string()))
+    kinds = {
+        Kind.INSTANT: pyarrow.timestamp("us", "UTC"),
+        Kind.COUNT: pyarrow.int64(),
+        **dict.fromkeys((Kind.NUMBER, Kind.DURATION, Kind.SHARE, Kind.RATE), pyarrow.float64()),
+    }
+    return pyarrow.array(values, kinds.get(column.kind, pyarrow.string()))
+
+
 def _plain(columns: Iterable[Column], row: tuple[Any, ...]) -> dict[str, Any]:
     return {column.name: _value(column.kind, value) for column, value in zip(columns, row, strict=True)}
 
@@ -126,4 +168,4 @@ def _value(kind: Kind, value: Any) -> Any:
         return None
     if kind is Kind.INSTANT:
         return format_instant(value)
-    return parse(value) if kind is Kind.JSON else value
+    return parse(value) if kind in (Kind.JSON, Kind.TEXTS) else value

@@ -24,13 +24,13 @@ TRACE_COLUMNS = (
     Column("description"),
     Column("status"),
     Column("metadata", Kind.JSON),
-    Column("tags", Kind.JSON),
+    Column("tags", Kind.TEXTS),
     Column("started_at", Kind.INSTANT),
     Column("completed_at", Kind.INSTANT),
     Column("expires_at", Kind.INSTANT),
     Column("duration_ms", Kind.DURATION),
-    Column("event_count", Kind.NUMBER),
-    Column("error_count", Kind.NUMBER),
+    Column("event_count", Kind.COUNT),
+    Column("error_count", Kind.COUNT),
 )
 EVENT_COLUMNS = (
     Column("event_id"),
@@ -117,8 +117,8 @@ def _select(columns: Sequence[Column]) -> str:
 def _expression(column: Column) -> str:
     if column.kind is Kind.INSTANT:
         return f"epoch_us({column.name})"
-    if column.name == "tags":
-        return "to_json(tags)::VARCHAR"
+    if column.kind is Kind.TEXTS:
+        return f"to_json({column.name})::VARCHAR"
     if column.name == "level":
         return "level::VARCHAR"
     if column.name in _COUNTED:

@@ -15,7 +15,7 @@ from typing import Any
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.cli import output
-from mplp_trace_cli.cli.words import humane_duration
+from mplp_trace_cli.cli.words import humane_duration, humane_rate, humane_share
 from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.times import format_instant
@@ -24,6 +24,7 @@ FORMATS = ("table", "json", "jsonl", "csv", "markdown")
 FORMAT_VARIABLE = "MPLP_TRACE_FORMAT"
 PAGE_ROWS = 50
 _PIPED_WIDTH = 100_000
+_RIGHT = (Kind.NUMBER, Kind.COUNT, Kind.DURATION, Kind.SHARE, Kind.RATE, Kind.FIGURE)
 _CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 """Characters that JSON lets stand and a terminal may obey."""
 _TURNS = (0x061C, 0x200E, 0x200F, 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
@@ -97,7 +98,7 @@ def _json_cell(kind: Kind, value: Any) -> str:
         return "null"
     if kind is Kind.INSTANT:
         return f'"{format_instant(value)}"'
-    if kind is Kind.JSON or isinstance(value, Decimal):
+    if kind in (Kind.JSON, Kind.TEXTS) or isinstance(value, Decimal):
         return str(value)
     return json.dumps(value, ensure_ascii=False)
 
@@ -130,7 +131,7 @@ def _text_cell(kind: Kind, value: Any) -> str:
 
 def _markdown(answer: Answer) -> None:
     output.answer("| " + " | ".join(_markdown_cell(name) for name in answer.names) + " |")
-    rules = ("---:" if c.kind in (Kind.NUMBER, Kind.DURATION) else "---" for c in answer.columns)
+    rules = ("---:" if c.kind in _RIGHT else "---" for c in answer.columns)
     output.answer("| " + " | ".join(rules) + " |")
     for row in answer.rows:
         cells = (people_text(c, v) for c, v in zip(answer.columns, row, strict=True))
@@ -148,17 +149,23 @@ def people_text(column: Column, value: Any) -> str:
         return ""
     if column.kind is Kind.INSTANT:
         return humane_instant(value)
-    if column.kind is Kind.DURATION:
-        return humane_duration(value)
-    if column.kind is Kind.NUMBER:
-        return _humane_number(value)
-    return _text_cell(column.kind, value)
+    humane = _HUMANE.get(column.kind)
+    return _text_cell(column.kind, value) if humane is None else humane(value)
 
 
 def _humane_number(value: Any) -> str:
     if not isinstance(value, float):
         return f"{value:,}"
     return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
+
+
+_HUMANE: dict[Kind, Callable[[Any], str]] = {
+    Kind.DURATION: humane_duration,
+    Kind.NUMBER: _humane_number,
+    Kind.COUNT: _humane_number,
+    Kind.SHARE: humane_share,
+    Kind.RATE: humane_rate,
+}
 
 
 def humane_instant(instant: int) -> str:
@@ -235,7 +242,7 @@ def _print_folding(columns: list[Column], texts: list[list[str]]) -> None:
         box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold"
     )
     for column in columns:
-        right = column.kind in (Kind.NUMBER, Kind.DURATION)
+        right = column.kind in _RIGHT
         table.add_column(
             output.visible(column.name),
             justify="right" if right else "left",
@@ -253,7 +260,7 @@ def _print_plain(columns: list[Column], rows: list[list[str]]) -> None:
 
     table = [[output.visible(text) for text in row] for row in [[c.name for c in columns], *rows]]
     widths = [max(map(cell_len, cells)) for cells in zip(*table, strict=True)]
-    right = [column.kind in (Kind.NUMBER, Kind.DURATION) for column in columns]
+    right = [column.kind in _RIGHT for column in columns]
     for number, row in enumerate(table):
         cells = []
         for text, width, to_right in zip(row, widths, right, strict=True):
@@ -264,7 +271,7 @@ def _print_plain(columns: list[Column], rows: list[list[str]]) -> None:
             output.answer("─" * (sum(widths) + 2 * (len(widths) - 1)))
 
 
-_NARROW = (Kind.NUMBER, Kind.DURATION, Kind.INSTANT)
+_NARROW = (*_RIGHT, Kind.INSTANT)
 _WORDS = ("status", "level", "started (UTC)", "time (UTC)")
 _FOLDED_CELLS, _GAP_CELLS = 8, 2
 

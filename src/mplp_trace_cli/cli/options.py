@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -10,9 +11,10 @@ from mplp_trace_cli.analysis.answers import Answer
 from mplp_trace_cli.cli import formats, output
 from mplp_trace_cli.cli.words import counted
 from mplp_trace_cli.domain.errors import InvalidInput
-from mplp_trace_cli.domain.questions import Pagination
+from mplp_trace_cli.domain.questions import Pagination, TraceAggregation
 
 SHAPE = "What is shown"
+GROUPS = "Groups and figures"
 
 Sort = Annotated[
     str | None, typer.Option(metavar="FIELD[:desc]", help="Order by a field.", rich_help_panel=SHAPE)
@@ -24,6 +26,23 @@ Limit = Annotated[
     int | None,
     typer.Option(metavar="N", help="How many rows; 50 in tables, else all.", min=0, rich_help_panel=SHAPE),
 ]
+GroupBy = Annotated[
+    list[str] | None,
+    typer.Option("--group-by", metavar="FIELD,…", help="One row a group.", rich_help_panel=GROUPS),
+]
+Metric = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="METRIC,…",
+        help="Figures of each group; count,avg_duration,error_rate.",
+        rich_help_panel=GROUPS,
+    ),
+]
+Bucket = Annotated[
+    str | None,
+    typer.Option(metavar="1m|15m|1h|1d|…", help="One row a span of time.", rich_help_panel=GROUPS),
+]
 Format = Annotated[
     str | None,
     typer.Option(
@@ -34,6 +53,25 @@ Format = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Short for --format json.", rich_help_panel=SHAPE)]
+
+
+def aggregation(
+    group_by: list[str] | None, metric: list[str] | None, bucket: str | None
+) -> TraceAggregation | None:
+    """The groups that are asked for; None where nothing asks for groups."""
+    if group_by is None and metric is None and bucket is None:
+        return None
+    return TraceAggregation(_listed(group_by), _listed(metric), bucket)
+
+
+def _listed(given: list[str] | None) -> tuple[str, ...]:
+    """The names of an option that takes several between commas, and may be repeated."""
+    names = [name.strip() for text in given or () for name in _COMMA.split(text)]
+    return tuple(name for name in names if name)
+
+
+_COMMA = re.compile(r",(?![^(]*\))")
+"""A comma that does not stand in the path of a function."""
 
 
 def pagination(page: int, limit: int | None, sort: str | None, chosen: str) -> Pagination:

@@ -1,4 +1,4 @@
-"""`query` and `events`: which traces, which events."""
+"""`query` and `events`: which traces, which events, and what groups of them amount to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from mplp_trace_cli.analysis.queries import query_events, query_traces
 from mplp_trace_cli.cli import filters, formats, options
 from mplp_trace_cli.cli.settings import open_service
-from mplp_trace_cli.cli.tables import events_for_people, traces_for_people
+from mplp_trace_cli.cli.tables import events_for_people, groups_for_people, traces_for_people
 
 
 def query_command(
@@ -24,23 +24,37 @@ def query_command(
     min_duration: filters.MinDuration = None,
     max_duration: filters.MaxDuration = None,
     text: filters.TraceText = None,
+    group_by: options.GroupBy = None,
+    metric: options.Metric = None,
+    bucket: options.Bucket = None,
     sort: options.Sort = None,
     page: options.Page = 1,
     limit: options.Limit = None,
     format_: options.Format = None,
     json_: options.Json = False,
 ) -> None:
-    """List traces, newest first; a filter given twice widens, different filters narrow."""
+    """List traces, newest first, or groups of them; a filter given twice widens, others narrow.
+
+    Group by trace_type, status, context_id, execution_id, name, tag or meta.PATH. Metrics: count,
+    error_count, event_count, error_rate, throughput, and avg_duration, min_, max_, sum_, p50_, p90_, p95_,
+    p99_duration.
+    """
     chosen = formats.chosen_format(format_, json_)
     span = filters.Span(since, until, min_duration, max_duration)
     given = filters.TraceOptions(context, execution, type_, status, tag, name, meta, has_errors, text, span)
+    groups = options.aggregation(group_by, metric, bucket)
     with open_service() as service:
         wanted = given.as_filter(service.now())
         asked = options.pagination(page, limit, sort, chosen)
         with service.reading() as db:
-            answer = query_traces(db, wanted, asked)
-            formats.write(answer, chosen, shown=traces_for_people)
-    options.tell_total(answer, asked, "trace", chosen)
+            if groups is None:
+                answer, shown = query_traces(db, wanted, asked), traces_for_people
+            else:
+                from mplp_trace_cli.analysis.aggregation import aggregate_traces
+
+                answer, shown = aggregate_traces(db, wanted, groups, asked, service.now()), groups_for_people
+            formats.write(answer, chosen, shown=shown)
+    options.tell_total(answer, asked, "trace" if groups is None else "group", chosen)
 
 
 def events_command(
@@ -55,26 +69,40 @@ def events_command(
     min_duration: filters.MinDuration = None,
     max_duration: filters.MaxDuration = None,
     text: filters.EventText = None,
+    group_by: options.GroupBy = None,
+    metric: options.Metric = None,
+    bucket: options.Bucket = None,
     sort: options.Sort = None,
     page: options.Page = 1,
     limit: options.Limit = None,
     format_: options.Format = None,
     json_: options.Json = False,
 ) -> None:
-    """List events, oldest first; a filter given twice widens, different filters narrow."""
+    """List events, oldest first, or groups of them; a filter given twice widens, others narrow.
+
+    Group by event_type, level, source, trace_id, context_id or data.PATH. Metrics: those of query, and
+    sum, avg, min, max, p50, p90, p95 or p99 of (data.PATH).
+    """
     from mplp_trace_cli.analysis.lookup import resolve_trace
 
     chosen = formats.chosen_format(format_, json_)
     span = filters.Span(since, until, min_duration, max_duration)
     given = filters.EventOptions(event_type, level, min_level, source, data, text, span)
+    groups = options.aggregation(group_by, metric, bucket)
     with open_service() as service:
         wanted = given.as_filter(service.now())
         asked = options.pagination(page, limit, sort, chosen)
         with service.reading() as db:
-            traces = [resolve_trace(db, one) for one in trace or ()]
-            answer = query_events(db, replace(wanted, trace_ids=traces), asked)
-            formats.write(answer, chosen, shown=events_for_people)
-    options.tell_total(answer, asked, "event", chosen)
+            wanted = replace(wanted, trace_ids=[resolve_trace(db, one) for one in trace or ()])
+            if groups is None:
+                answer, shown = query_events(db, wanted, asked), events_for_people
+            else:
+                from mplp_trace_cli.analysis.aggregation import aggregate_events
+
+                service.require_event_aggregation()
+                answer, shown = aggregate_events(db, wanted, groups, asked, service.now()), groups_for_people
+            formats.write(answer, chosen, shown=shown)
+    options.tell_total(answer, asked, "event" if groups is None else "group", chosen)
 
 
 query_command.example = "mplp-trace query --status failed --since 24h"  # type: ignore[attr-defined]

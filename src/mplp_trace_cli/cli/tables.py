@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.cli import formats
+from mplp_trace_cli.cli.words import humane_rate, rate_unit
+from mplp_trace_cli.domain.times import DAY_US, SECOND_US, format_instant
 
 WIDE = 100
 _DAY_AND_MINUTE, _TIME_OF_YEAR = slice(0, 16), slice(5, 19)
@@ -28,8 +31,8 @@ _TRACES = (
     _Shown("status", "status"),
     _Shown("started (UTC)", "started_at", Kind.INSTANT),
     _Shown("duration", "duration_ms", Kind.DURATION),
-    _Shown("events", "event_count", Kind.NUMBER),
-    _Shown("errors", "error_count", Kind.NUMBER),
+    _Shown("events", "event_count", Kind.COUNT),
+    _Shown("errors", "error_count", Kind.COUNT),
 )
 _EVENTS = (
     _Shown("time (UTC)", "timestamp", Kind.INSTANT),
@@ -50,6 +53,37 @@ def traces_for_people(answer: Answer) -> Answer:
 def events_for_people(answer: Answer) -> Answer:
     """Events for a table or markdown."""
     return _for_people(answer, _EVENTS, _TIME_OF_YEAR)
+
+
+def groups_for_people(answer: Answer) -> Answer:
+    """Groups for a table or markdown: times no finer than they are, the rates of a column in one unit."""
+    rows = list(answer.rows)
+    columns, cells = [], []
+    for at, column in enumerate(answer.columns):
+        values = [row[at] for row in rows]
+        tell = _IN_ONE_FORM.get(column.kind)
+        columns.append(column if tell is None else Column(column.name, _TOLD[column.kind]))
+        cells.append(values if tell is None else tell(values))
+    return Answer(tuple(columns), list(zip(*cells, strict=True)), answer.total)
+
+
+def _in_one_precision(instants: list[int]) -> list[str]:
+    """`2026-03-02`, `2026-03-02 09:15` or with seconds, whatever all of them need."""
+    length = next((length for step, length in _PRECISIONS if all(one % step == 0 for one in instants)), 26)
+    return [format_instant(one)[:length].replace("T", " ") for one in instants]
+
+
+def _in_one_unit(rates: list[float | None]) -> list[str | None]:
+    unit = rate_unit(max((rate for rate in rates if rate is not None), default=0.0))
+    return [None if rate is None else humane_rate(rate, unit) for rate in rates]
+
+
+_PRECISIONS = ((DAY_US, 10), (60 * SECOND_US, 16), (SECOND_US, 19))
+_IN_ONE_FORM: dict[Kind, Callable[[list[Any]], list[Any]]] = {
+    Kind.INSTANT: _in_one_precision,
+    Kind.RATE: _in_one_unit,
+}
+_TOLD = {Kind.INSTANT: Kind.TEXT, Kind.RATE: Kind.FIGURE}
 
 
 def is_wide() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 _STEPS = ((86_400_000, "d", 3_600_000, "h"), (3_600_000, "h", 60_000, "m"), (60_000, "m", 1_000, "s"))
 _MINUTE = 59_995
 _AGES = 10_000_000 * 86_400_000
+_RATES = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -25,6 +26,24 @@ def _in_two_units(milliseconds: float) -> str:
     size, unit, part, part_unit = next(step for step in _STEPS if milliseconds >= step[0] - step[2] / 2)
     parts, per = round(milliseconds / part), size // part
     return f"{parts // per:,}{unit} {parts % per:02}{part_unit}"
+
+
+def humane_share(share: float) -> str:
+    """`4.2%`, of a share from 0 to 1."""
+    return f"{share * 100:.1f}%"
+
+
+def humane_rate(per_second: float, unit: str | None = None) -> str:
+    """`12.5/s`, `3.2/min`, `4.1/h`: in the given unit, else in the one in which it is at least one."""
+    chosen = unit or rate_unit(per_second)
+    count = per_second * _RATES[chosen]
+    return f"{count:,.3g}/{chosen}" if count < 1_000 else f"{count:,.0f}/{chosen}"
+
+
+def rate_unit(per_second: float) -> str:
+    """The unit of time in which a rate reads best: s, min, h or d."""
+    units = (unit for unit, seconds in _RATES.items() if per_second * seconds >= 0.9995 or not per_second)
+    return next(units, "d")
 
 
 def humane_bytes(size: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from mplp_trace_cli.domain.enums import Level
 from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.json_text import JsonFault, parse
-from mplp_trace_cli.domain.questions import EventFilter, TimeRange
+from mplp_trace_cli.domain.questions import EventFilter, time_range_of
 from mplp_trace_cli.domain.times import from_datetime
 
 _MISSING = object()
@@ -46,10 +46,7 @@ def _within(event: Event, wanted: EventFilter) -> bool:
         return False
     if wanted.max_duration_ms is not None and (duration is None or duration > wanted.max_duration_ms):
         return False
-    span = wanted.time_range
-    if span is None:
-        return True
-    start, end = (TimeRange(**span) if isinstance(span, Mapping) else span).bounds()
+    start, end = time_range_of(wanted.time_range).bounds()
     at = from_datetime(event.timestamp)
     return (start is None or at >= start) and (end is None or at < end)
 

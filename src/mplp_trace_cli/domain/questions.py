@@ -27,6 +27,16 @@ class TimeRange:
         return start, end
 
 
+def time_range_of(value: TimeRange | Mapping[str, Any] | None) -> TimeRange:
+    """The range of any way to give one; raises InvalidInput."""
+    if not isinstance(value, Mapping):
+        return value or TimeRange()
+    unknown = sorted(set(value) - {"start", "end"})
+    if unknown:
+        raise InvalidInput(f"time_range.{unknown[0]}: there are start and end")
+    return TimeRange(**value)
+
+
 def to_instant(value: Instant | None, field_name: str) -> int | None:
     """Microseconds since 1970 of any way to give an instant; raises InvalidInput."""
     if value is None or isinstance(value, str):
@@ -96,7 +106,12 @@ class Pagination:
 
 @dataclass(frozen=True)
 class TraceAggregation:
-    """Groups and figures instead of rows."""
+    """Groups and figures instead of rows; nothing given is one group of all.
+
+    `group_by` are columns, `tag`, or paths into JSON (`meta.PATH` of traces, `data.PATH` of events);
+    `metrics` are names, or functions over a path such as `sum(data.tokens)`, by default count,
+    avg_duration and error_rate; `time_bucket` is `1m`, `15m`, `1h`, `1d`, `1w` or minute, hour, day, week.
+    """
 
     group_by: Sequence[str] = ()
     metrics: Sequence[str] = ()

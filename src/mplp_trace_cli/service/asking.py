@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mplp_trace_cli.domain.errors import InvalidInput
-from mplp_trace_cli.service.base import ServiceBase, operation, request_of
+from mplp_trace_cli.domain.errors import FeatureDisabled
+from mplp_trace_cli.service.base import Asked, ServiceBase, operation, request_of
 
 if TYPE_CHECKING:
     from mplp_trace_cli.analysis.answers import (
@@ -38,40 +38,81 @@ class AskingService(ServiceBase):
     @operation
     def query_traces(
         self,
+        /,
         filter: TraceFilter | Mapping[str, Any] | None = None,
-        aggregation: TraceAggregation | None = None,
+        aggregation: TraceAggregation | Mapping[str, Any] | None = None,
         pagination: Pagination | Mapping[str, Any] | None = None,
+        **given: Any,
     ) -> TraceQueryResult:
-        """The traces that pass a filter, newest first, a page at a time."""
+        """The traces that pass a filter, newest first, a page at a time; or groups of them with figures.
+
+        All of it may stand in one mapping, or in keywords: fields of the filter, of the aggregation and of
+        the page beside each other, or under `filter`, `aggregation` and `pagination`.
+        """
+        from mplp_trace_cli.analysis.aggregation import aggregate_traces
         from mplp_trace_cli.analysis.answers import TraceQueryResult
         from mplp_trace_cli.analysis.queries import query_traces
-        from mplp_trace_cli.domain.questions import Pagination, TraceFilter
+        from mplp_trace_cli.domain.questions import TraceFilter
 
-        _no_aggregation(aggregation)
-        page = request_of(Pagination, pagination, {})
+        wanted, groups, page = _parts(TraceFilter, (filter, aggregation, pagination), given)
         with self.reading() as db:
-            answer = query_traces(db, request_of(TraceFilter, filter, {}), page)
-            return TraceQueryResult(answer.held(), page.page, page.limit)
+            if groups is None:
+                answer = query_traces(db, wanted, page)
+            else:
+                answer = aggregate_traces(db, wanted, groups, page, self.now())
+            return TraceQueryResult(answer.held(), page.page, page.limit, groups is not None)
 
     @operation
     def query_events(
         self,
+        /,
         filter: EventFilter | Mapping[str, Any] | None = None,
-        aggregation: TraceAggregation | None = None,
+        aggregation: TraceAggregation | Mapping[str, Any] | None = None,
         pagination: Pagination | Mapping[str, Any] | None = None,
+        **given: Any,
     ) -> EventQueryResult:
-        """The events that pass a filter, oldest first, a page at a time."""
+        """The events that pass a filter, oldest first, a page at a time; or groups of them with figures.
+
+        It takes what `query_traces` takes, in the same ways.
+        """
+        from mplp_trace_cli.analysis.aggregation import aggregate_events
         from mplp_trace_cli.analysis.answers import EventQueryResult
         from mplp_trace_cli.analysis.queries import query_events
-        from mplp_trace_cli.domain.questions import EventFilter, Pagination
+        from mplp_trace_cli.domain.questions import EventFilter
 
-        _no_aggregation(aggregation)
-        page = request_of(Pagination, pagination, {})
+        wanted, groups, page = _parts(EventFilter, (filter, aggregation, pagination), given)
+        if groups is not None:
+            self.require_event_aggregation()
         with self.reading() as db:
-            answer = query_events(db, request_of(EventFilter, filter, {}), page)
-            return EventQueryResult(answer.held(), page.page, page.limit)
+            if groups is None:
+                answer = query_events(db, wanted, page)
+            else:
+                answer = aggregate_events(db, wanted, groups, page, self.now())
+            return EventQueryResult(answer.held(), page.page, page.limit, groups is not None)
+
+    def require_event_aggregation(self) -> None:
+        """Raises FeatureDisabled where the options say that nothing is computed from events."""
+        if not self._wiring.options.enable_event_aggregation:
+            raise FeatureDisabled("event aggregation is off", hint="enable_event_aggregation = true")
 
 
-def _no_aggregation(aggregation: TraceAggregation | None) -> None:
-    if aggregation is not None:
-        raise InvalidInput("aggregation: this version answers with rows only", hint="mplp-trace sql")
+def _parts(
+    kind: type[Asked], parts: tuple[Any, Any, Any], given: Mapping[str, Any]
+) -> tuple[Asked, TraceAggregation | None, Pagination]:
+    """Filter, aggregation and page, however they were put; raises InvalidInput for an unknown field."""
+    from mplp_trace_cli.domain.questions import Pagination, TraceAggregation
+
+    wanted, aggregation, pagination = parts
+    loose = dict(given)
+    if isinstance(wanted, Mapping):
+        loose = {**wanted, **loose}
+        wanted = loose.pop("filter", None)
+        aggregation = loose.pop("aggregation", aggregation)
+        pagination = loose.pop("pagination", pagination)
+    groups = {name: loose.pop(name) for name in TraceAggregation.__annotations__ if name in loose}
+    paged = {name: loose.pop(name) for name in Pagination.__annotations__ if name in loose}
+    return (
+        request_of(kind, wanted, loose),
+        request_of(TraceAggregation, aggregation, groups) if aggregation is not None or groups else None,
+        request_of(Pagination, pagination, paged),
+    )
