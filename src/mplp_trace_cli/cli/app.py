@@ -26,6 +26,7 @@ COMMANDS = {
     "show": ("show", ASKING),
     "query": ("query", ASKING),
     "events": ("query", ASKING),
+    "dashboard": ("dashboard", ASKING),
     "sql": ("sql", ASKING),
     "schema": ("sql", ASKING),
     "import": ("importing", MOVING),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mplp_trace_cli.domain.errors import FeatureDisabled
@@ -14,7 +14,14 @@ if TYPE_CHECKING:
         TraceQueryResult,
         TraceWithEvents,
     )
-    from mplp_trace_cli.domain.questions import EventFilter, Pagination, TraceAggregation, TraceFilter
+    from mplp_trace_cli.domain.dashboard import DashboardData, DashboardRequest
+    from mplp_trace_cli.domain.questions import (
+        EventFilter,
+        Pagination,
+        TimeRange,
+        TraceAggregation,
+        TraceFilter,
+    )
 
 
 class AskingService(ServiceBase):
@@ -89,6 +96,35 @@ class AskingService(ServiceBase):
             else:
                 answer = aggregate_events(db, wanted, groups, page, self.now())
             return EventQueryResult(answer.held(), page.page, page.limit, groups is not None)
+
+    @operation
+    def get_dashboard_data(
+        self,
+        request: DashboardRequest | TimeRange | Mapping[str, Any] | None = None,
+        metrics: Sequence[str] | None = None,
+        group_by: str | None = None,
+        /,
+        **given: Any,
+    ) -> DashboardData:
+        """The figures of a window (the last 24 hours), over time, its top errors, and the window before.
+
+        Takes the request, its fields as keywords or one mapping of them, or time range, metrics and
+        group_by in this order. Raises InvalidInput; FeatureDisabled where event aggregation is off.
+        """
+        from mplp_trace_cli.analysis.dashboard import dashboard
+        from mplp_trace_cli.domain.dashboard import DashboardRequest
+        from mplp_trace_cli.domain.questions import TimeRange
+
+        self.require_event_aggregation()
+        said = {"metrics": metrics, "group_by": group_by}
+        fields = {**{name: value for name, value in said.items() if value is not None}, **given}
+        if isinstance(request, TimeRange) or (
+            isinstance(request, Mapping) and set(request) <= {"start", "end"}
+        ):
+            request, fields = None, {"time_range": request, **fields}
+        asked = request_of(DashboardRequest, request, fields)
+        with self.reading() as db:
+            return dashboard(db, asked, self.now())
 
     def require_event_aggregation(self) -> None:
         """Raises FeatureDisabled where the options say that nothing is computed from events."""

@@ -1,0 +1,157 @@
+"""`dashboard`: how things go, in a picture that a person understands at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mplp_trace_cli.analysis.answers import Answer, Column, Kind
+from mplp_trace_cli.cli import filters, formats, output, values
+from mplp_trace_cli.cli.options import Format, Json
+from mplp_trace_cli.cli.settings import open_service
+from mplp_trace_cli.domain.buckets import UNITS
+from mplp_trace_cli.domain.dashboard import DEFAULT_METRICS, FIGURES, DashboardData, DashboardRequest
+from mplp_trace_cli.domain.errors import InvalidInput, StoreBusy
+from mplp_trace_cli.domain.times import format_instant
+
+if TYPE_CHECKING:
+    from mplp_trace_cli.service import TraceManagementService
+
+DEFAULT_SINCE = "24h"
+_LEAST_INTERVAL = 0.2
+_KINDS = {"ms": Kind.DURATION, "share": Kind.SHARE, "/s": Kind.RATE, "": Kind.COUNT}
+
+
+def dashboard_command(
+    since: Annotated[
+        str, typer.Option(metavar="TIME", help="Where the window begins: a time, a date, 2h.")
+    ] = DEFAULT_SINCE,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Where it ends; now.")] = None,
+    metrics: Annotated[
+        str, typer.Option(metavar="METRIC,…", help=f"What to chart: {', '.join(FIGURES)}.")
+    ] = ",".join(DEFAULT_METRICS),
+    group_by: Annotated[
+        str | None,
+        typer.Option(metavar="|".join(UNITS), help="How wide a bucket is; what suits the window."),
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh in place until Ctrl-C.")] = False,
+    interval: Annotated[str, typer.Option(metavar="DURATION", help="With --watch: how often.")] = "2s",
+    format_: Format = None,
+    json_: Json = False,
+) -> None:
+    """Show how things go: the figures that matter, charts over time, the top errors, trends."""
+    chosen = formats.chosen_format(format_, json_)
+    asked = Asked(since, until, tuple(name.strip() for name in metrics.split(",")), group_by)
+    with open_service() as service:
+        if watch:
+            _watch(service, asked, chosen, _seconds(interval))
+        _write(asked.answer(service), chosen)
+
+
+class Asked:
+    """The window as typed: an age is counted anew at each refresh."""
+
+    def __init__(self, since: str, until: str | None, metrics: tuple[str, ...], group_by: str | None) -> None:
+        self._span = filters.Span(since, until, None, None)
+        self._metrics = metrics
+        self._group_by = group_by
+
+    def answer(self, service: TraceManagementService) -> DashboardData:
+        """The dashboard of the window as it is now."""
+        time_range = self._span.fields(service.now())["time_range"]
+        request = DashboardRequest(time_range, self._metrics, self._group_by)
+        return service.get_dashboard_data(request).unwrap()
+
+
+def _write(data: DashboardData, chosen: str) -> None:
+    if chosen == "json":
+        output.answer(as_json(data))
+    elif chosen == "table":
+        from mplp_trace_cli.cli.dashboard_view import dashboard_view, room_here
+
+        for part in dashboard_view(data, room_here()):
+            formats.show(part)
+    else:
+        formats.write(timeseries(data), chosen)
+
+
+def as_json(data: DashboardData) -> str:
+    """The dashboard as one object; instants in RFC 3339."""
+    document = {
+        "time_range": {"start": format_instant(data.start), "end": format_instant(data.end)},
+        "group_by": data.group_by,
+        "metrics": list(data.metrics),
+        "summary": asdict(data.summary),
+        "timeseries": [
+            {"bucket": format_instant(point.bucket), "total_traces": point.total_traces, **point.values}
+            for point in data.timeseries
+        ],
+        "top_errors": [_error_fields(asdict(error)) for error in data.top_errors],
+        "performance_trends": {name: asdict(trend) for name, trend in data.performance_trends.items()},
+    }
+    return formats.safe_json(json.dumps(document, ensure_ascii=False))
+
+
+def _error_fields(error: dict[str, Any]) -> dict[str, Any]:
+    seen = {name: format_instant(error[name]) for name in ("first_seen", "last_seen")}
+    return {**error, **seen}
+
+
+def timeseries(data: DashboardData) -> Answer:
+    """The buckets as rows."""
+    charted = [name for name in data.metrics if name != "total_traces"]
+    columns = [Column("bucket", Kind.INSTANT), Column("total_traces", Kind.COUNT)]
+    columns += [Column(name, _KINDS[FIGURES[name].unit]) for name in charted]
+    rows = [(p.bucket, p.total_traces, *(p.values[name] for name in charted)) for p in data.timeseries]
+    return Answer(tuple(columns), rows, len(rows))
+
+
+# -- watching ------------------------------------------------------------------------------------------
+
+
+def _seconds(interval: str) -> float:
+    seconds = values.duration(interval, "--interval") or 0.0
+    if seconds < _LEAST_INTERVAL * 1_000:
+        raise InvalidInput(f"--interval: at least {_LEAST_INTERVAL * 1_000:.0f}ms")
+    return seconds / 1_000
+
+
+def _watch(service: TraceManagementService, asked: Asked, chosen: str, seconds: float) -> None:
+    """Shows the dashboard again and again; on a terminal in place, as JSON one line each time."""
+    if chosen in ("json", "jsonl"):
+        while True:
+            output.answer(as_json(asked.answer(service)))
+            sys.stdout.flush()
+            time.sleep(seconds)
+    if chosen != "table" or not sys.stdout.isatty():
+        raise InvalidInput("--watch: needs a terminal, or --format json")
+    from rich.live import Live
+
+    console = formats.console()
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        shown = asked.answer(service)
+        while True:
+            live.update(_screen(shown, console), refresh=True)
+            time.sleep(seconds)
+            try:
+                shown = asked.answer(service)
+            except StoreBusy:
+                continue  # what is shown stays until the store is free
+
+
+def _screen(data: DashboardData, console: Any) -> Any:
+    from rich.console import Group
+    from rich.text import Text
+
+    from mplp_trace_cli.cli.dashboard_view import Room, dashboard_view
+
+    seen = Text(f"as of {format_instant(data.end)[11:19]} UTC, Ctrl-C ends", style="dim")
+    return Group(*dashboard_view(data, Room(console.width, console.height - 1)), seen)
+
+
+dashboard_command.example = "mplp-trace dashboard --since 7d --group-by day"  # type: ignore[attr-defined]
