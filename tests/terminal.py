@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
+import signal
 import struct
 import subprocess
 import termios
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -66,3 +70,65 @@ def dangers(shown: str) -> list[str]:
 def unfolded(shown: str) -> str:
     """The text of a screen without colours, spaces and ends of lines, wherever a table folded it."""
     return re.sub(r"\s", "", COLOR.sub("", shown))
+
+
+class Screen:
+    """A command that keeps a terminal busy; use it as a context manager, which ends it."""
+
+    def __init__(self, cli: Cli, *arguments: str | Path, columns: int = 80, rows: int = 24) -> None:
+        ours, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        left_out = ("NO_COLOR", "COLUMNS", "LINES")
+        kept = {name: value for name, value in cli.environment().items() if name not in left_out}
+        self._process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**kept, "TERM": "xterm-256color"},
+            cwd=cli.folder,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self._ours = ours
+        self._parts: list[bytes] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):
+            while part := os.read(self._ours, 1 << 16):
+                self._parts.append(part)
+
+    @property
+    def raw(self) -> bytes:
+        """Every byte that came so far."""
+        return b"".join(self._parts)
+
+    @property
+    def frame(self) -> str:
+        """What stands on the screen: what came after the cursor last went home, without colours."""
+        shown = self.raw.split(b"\x1b[?1049l")[0].rpartition(b"\x1b[H")[2]
+        return COLOR.sub("", shown.decode(errors="replace"))
+
+    def wait_for(self, text: str, seconds: float = 30) -> None:
+        """Waits until the text stands on the screen."""
+        until = time.monotonic() + seconds
+        while text not in self.frame:
+            assert time.monotonic() < until, f"{text!r} never came: {self.frame}"
+            time.sleep(0.02)
+
+    def interrupt(self) -> None:
+        """Presses Ctrl-C and waits for the end."""
+        self._process.send_signal(signal.SIGINT)
+        self.code = self._process.wait(timeout=30)
+        self._reader.join(timeout=10)
+
+    def __enter__(self) -> Screen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join(timeout=10)
+        os.close(self._ours)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mplp_trace_cli.analysis.answers import EventQueryResult, TraceQueryResult, TraceWithEvents
     from mplp_trace_cli.config import EventConfig, MetricsConfig, TraceModuleOptions
+    from mplp_trace_cli.domain.dashboard import DashboardData, DashboardRequest
     from mplp_trace_cli.domain.enums import Level, MetricType, TraceStatus, TraceType
     from mplp_trace_cli.domain.errors import TraceError
     from mplp_trace_cli.domain.event import Event
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         ImportRequest,
         Pagination,
         TimeRange,
+        TraceAggregation,
         TraceFilter,
     )
     from mplp_trace_cli.domain.requests import (
@@ -42,6 +44,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "analysis.answers": ("EventQueryResult", "TraceQueryResult", "TraceWithEvents"),
     "config": ("EventConfig", "MetricsConfig", "TraceModuleOptions"),
+    "domain.dashboard": ("DashboardData", "DashboardRequest"),
     "domain.enums": ("Level", "MetricType", "TraceStatus", "TraceType"),
     "domain.errors": ("TraceError",),
     "domain.event": ("Event",),
@@ -51,6 +54,7 @@ _HOMES = {
         "ImportRequest",
         "Pagination",
         "TimeRange",
+        "TraceAggregation",
         "TraceFilter",
     ),
     "domain.requests": ("CreateTraceRequest", "EndTraceRequest", "OperationResult", "RecordEventRequest"),
@@ -63,6 +67,8 @@ _HOMES = {
 
 __all__ = [
     "CreateTraceRequest",
+    "DashboardData",
+    "DashboardRequest",
     "EndTraceRequest",
     "Event",
     "EventConfig",
@@ -79,6 +85,7 @@ __all__ = [
     "RecordEventRequest",
     "TimeRange",
     "Trace",
+    "TraceAggregation",
     "TraceError",
     "TraceFilter",
     "TraceManagementService",

@@ -58,7 +58,7 @@ EVENTS = Subject(
     "data.",
     ("event_type", "level", "source", "trace_id", "context_id"),
     f"level IN {ERROR_LEVELS}",
-    f"count_if(level IN {ERROR_LEVELS})",
+    f"count(*) FILTER (level IN {ERROR_LEVELS})",
     "count(*)",
 )
 
@@ -105,7 +105,7 @@ def _measure(name: str, subject: Subject, shares: Sequence[float]) -> Measure:
         sql = _spread(name.removesuffix("_duration"), "duration_ms", shares)
         return Measure(Column(name, Kind.DURATION), sql)
     if name == "error_rate":
-        return Measure(Column(name, Kind.SHARE), f"count_if({subject.errors}) / nullif(count(*), 0)")
+        return Measure(Column(name, Kind.SHARE), f"count(*) FILTER ({subject.errors}) / nullif(count(*), 0)")
     if name == THROUGHPUT:  # a count, divided by seconds once they are known
         return Measure(Column(name, Kind.RATE), "count(*)", is_count=True)
     counts = dict(zip(_COUNTS, ("count(*)", subject.error_count, subject.event_count), strict=True))

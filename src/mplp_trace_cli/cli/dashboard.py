@@ -14,6 +14,7 @@ from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.cli import filters, formats, output, values
 from mplp_trace_cli.cli.options import Format, Json
 from mplp_trace_cli.cli.settings import open_service
+from mplp_trace_cli.cli.tables import groups_for_people
 from mplp_trace_cli.domain.buckets import UNITS
 from mplp_trace_cli.domain.dashboard import DEFAULT_METRICS, FIGURES, DashboardData, DashboardRequest
 from mplp_trace_cli.domain.errors import InvalidInput, StoreBusy
@@ -77,7 +78,7 @@ def _write(data: DashboardData, chosen: str) -> None:
         for part in dashboard_view(data, room_here()):
             formats.show(part)
     else:
-        formats.write(timeseries(data), chosen)
+        formats.write(timeseries(data), chosen, shown=groups_for_people)
 
 
 def as_json(data: DashboardData) -> str:

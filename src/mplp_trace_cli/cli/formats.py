@@ -236,6 +236,9 @@ def _print_folding(columns: list[Column], texts: list[list[str]]) -> None:
     from rich.table import Table
 
     narrow = {column.name for column in columns if column.kind in _NARROW or column.name in _WORDS}
+    if not _fits(columns, texts):
+        columns = [_on_lines(c, [row[at] for row in texts]) for at, c in enumerate(columns)]
+        narrow = {column.name for column in columns if column.kind in _NARROW or column.name in _WORDS}
     if not _has_room(columns, texts, narrow):
         narrow.clear()  # a number that is cut is another number
     table = Table(
@@ -244,7 +247,7 @@ def _print_folding(columns: list[Column], texts: list[list[str]]) -> None:
     for column in columns:
         right = column.kind in _RIGHT
         table.add_column(
-            output.visible(column.name),
+            "\n".join(map(output.visible, column.name.split("\n"))),
             justify="right" if right else "left",
             overflow="fold",
             no_wrap=column.name in narrow,
@@ -271,14 +274,31 @@ def _print_plain(columns: list[Column], rows: list[list[str]]) -> None:
             output.answer("─" * (sum(widths) + 2 * (len(widths) - 1)))
 
 
+def _fits(columns: list[Column], texts: list[list[str]]) -> bool:
+    """True when every cell and heading has its whole width on this terminal."""
+    widths = (max(map(len, cells)) for cells in zip([c.name for c in columns], *texts, strict=True))
+    return bool(sum(widths) + _GAP_CELLS * (len(columns) - 1) <= console().width)
+
+
+def _on_lines(column: Column, cells: list[str]) -> Column:
+    """The column with a heading of several words on lines no wider than its cells need."""
+    import textwrap
+
+    if " " not in column.name or column.name in _WORDS:
+        return column
+    width = max(map(len, (*cells, *column.name.split())))
+    return Column(textwrap.fill(column.name, width, break_long_words=False), column.kind)
+
+
 _NARROW = (*_RIGHT, Kind.INSTANT)
-_WORDS = ("status", "level", "started (UTC)", "time (UTC)")
+_WORDS = ("status", "level", "bucket", "started (UTC)", "time (UTC)")
 _FOLDED_CELLS, _GAP_CELLS = 8, 2
 
 
 def _has_room(columns: list[Column], texts: list[list[str]], narrow: set[str]) -> bool:
     """True when the columns that do not fold leave the others something of the terminal's width."""
-    widths = [max(map(len, cells)) for cells in zip([c.name for c in columns], *texts, strict=True)]
+    headings = (max(c.name.split("\n"), key=len) for c in columns)
+    widths = [max(map(len, cells)) for cells in zip(headings, *texts, strict=True)]
     least = (
         width if c.name in narrow else min(width, _FOLDED_CELLS)
         for c, width in zip(columns, widths, strict=True)

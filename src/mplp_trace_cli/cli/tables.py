@@ -62,9 +62,17 @@ def groups_for_people(answer: Answer) -> Answer:
     for at, column in enumerate(answer.columns):
         values = [row[at] for row in rows]
         tell = _IN_ONE_FORM.get(column.kind)
-        columns.append(column if tell is None else Column(column.name, _TOLD[column.kind]))
+        columns.append(Column(_heading(column), _TOLD.get(column.kind, column.kind)))
         cells.append(values if tell is None else tell(values))
     return Answer(tuple(columns), list(zip(*cells, strict=True)), answer.total)
+
+
+def _heading(column: Column) -> str:
+    """The name of a figure in words, which may stand below each other; that of a key as it is."""
+    return column.name.replace("_", " ") if column.kind in _FIGURES else column.name
+
+
+_FIGURES = (Kind.COUNT, Kind.DURATION, Kind.SHARE, Kind.RATE)
 
 
 def _in_one_precision(instants: list[int]) -> list[str]:
