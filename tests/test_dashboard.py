@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import signal
@@ -20,7 +21,7 @@ from mplp_trace_cli.domain.buckets import UNITS, parse_bucket
 from mplp_trace_cli.domain.dashboard import FIGURES
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.times import DAY_US
-from tests.conftest import Cli
+from tests.conftest import ROOT, Cli
 from tests.helpers_storage import Clock, service_at
 from tests.plain_figures import ERRORS, Exported, Row, bucket_of, exported, percentile
 from tests.terminal import Screen
@@ -311,3 +312,16 @@ def test_watching_on_a_terminal(cli: Cli) -> None:
 
 LEFT = b"\x1b[?25h\x1b[?1049l"
 """The cursor is shown again and the other screen left."""
+
+
+def test_the_picture_of_the_readme() -> None:
+    """It shows what the dashboard shows, weighs little, and fetches nothing."""
+    picture = (ROOT / "docs" / "dashboard.svg").read_text(encoding="utf-8")
+    drawn = html.unescape(re.sub(r"<[^>]*>", "", picture)).replace("\xa0", " ")
+    golden = (ROOT / "tests" / "golden" / "dashboard.table").read_text(encoding="utf-8")
+    errors = [line.split("  ")[-1] for line in golden.partition("Top errors")[2].splitlines()[3:]]
+    assert len(errors) == 10
+    for text in ("Dashboard", "▲ 22.3 points", "7m 56s┤", *errors):
+        assert text in drawn, text
+    assert len(picture) < 300_000
+    assert not re.search(r"(?:href|src|url)\s*[=(]\s*[\"']?(?!#)", picture)

@@ -27,11 +27,17 @@ class Room(NamedTuple):
 
     width: int
     rows: int | None = None
+    is_piped: bool = False
+
+    @property
+    def is_wide(self) -> bool:
+        """True where charts stand beside each other and tables have every column."""
+        return self.width >= SIDE_BY_SIDE
 
 
 def room_here() -> Room:
     """The terminal's width, or 80 columns where it is piped."""
-    return Room(formats.console().width if sys.stdout.isatty() else PIPED_WIDTH)
+    return Room(formats.console().width) if sys.stdout.isatty() else Room(PIPED_WIDTH, is_piped=True)
 
 
 def dashboard_view(data: DashboardData, room: Room) -> list[Any]:
@@ -41,10 +47,13 @@ def dashboard_view(data: DashboardData, room: Room) -> list[Any]:
     parts: list[Any] = [_title(data), Text(), _numbers(data), Text()]
     if not data.summary.total_traces and not data.summary.error_count:
         return [*parts, Text("Nothing started and nothing failed in this window.", style="dim")]
-    parts += _sparklines(data, room.width) if room.rows is not None else _charts(data, room.width)
+    parts += _sparklines(data, room.width) if room.rows is not None else _charts(data, room)
     if data.top_errors:
         most = len(data.top_errors) if room.rows is None else max(0, room.rows - 11 - len(data.metrics))
-        parts += [Text("Top errors", style="bold"), _errors(data.top_errors[:most], room.width)]
+        parts += [
+            Text("Top errors", style="bold"),
+            _errors(data.top_errors[:most], room.is_wide or room.is_piped),
+        ]
     else:
         parts.append(Text("No errors in this window.", style="dim"))
     return parts
@@ -117,12 +126,12 @@ def _change(name: str, trend: Trend) -> str:
 # -- the charts ----------------------------------------------------------------------------------------
 
 
-def _charts(data: DashboardData, width: int) -> list[Any]:
+def _charts(data: DashboardData, room: Room) -> list[Any]:
     from rich.table import Table
     from rich.text import Text
 
-    across = 2 if width >= SIDE_BY_SIDE and len(data.metrics) > 1 else 1
-    each = (width - GAP * (across - 1)) // across
+    across = 2 if room.is_wide and len(data.metrics) > 1 else 1
+    each = (room.width - GAP * (across - 1)) // across
     drawn = [_chart(data, name, each) for name in data.metrics]
     parts: list[Any] = []
     for at in range(0, len(drawn), across):
@@ -179,7 +188,7 @@ def _sparklines(data: DashboardData, width: int) -> list[Any]:
 # -- the errors ----------------------------------------------------------------------------------------
 
 
-def _errors(errors: Sequence[TopError], width: int) -> Any:
+def _errors(errors: Sequence[TopError], wide: bool) -> Any:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -187,7 +196,6 @@ def _errors(errors: Sequence[TopError], width: int) -> Any:
     table = Table(
         box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold"
     )
-    wide = width >= SIDE_BY_SIDE or not sys.stdout.isatty()
     for name in ("count", "traces"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("last (UTC)", no_wrap=True)
