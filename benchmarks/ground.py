@@ -27,6 +27,8 @@ class Sizes:
     """Pairs of processes that take seconds."""
     events: int = 1_000_000
     many_events: int = 5_000_000
+    big_events: int = 10_000_000
+    """What figures are asked of."""
     stream_events: int = 500_000
     peer_lines: int = 100_000
     """Lines that sqlite-utils is given; what it takes is scaled to all."""
@@ -38,7 +40,7 @@ class Sizes:
 
 
 FULL = Sizes()
-QUICK = Sizes(4, 1, 20_000, 60_000, 20_000, 5_000, 200, 3, 8, 4, 3)
+QUICK = Sizes(4, 1, 20_000, 60_000, 60_000, 20_000, 5_000, 200, 3, 8, 4, 3)
 
 
 class Ground:
@@ -103,7 +105,11 @@ class Ground:
     @cached_property
     def statements(self) -> dict[str, Path]:
         """For each question of `questions.py`, a file of the SQL that is run over the filled store."""
-        asked = json.loads(run(self.python("questions.py", self.filled_store)).good().stdout)
+        return self.statements_of(self.filled_store)
+
+    def statements_of(self, store: Path) -> dict[str, Path]:
+        """The same over any store."""
+        asked = json.loads(run(self.python("questions.py", store)).good().stdout)
         files = {line: self.place("statements.json") for line in asked}
         for line, file in files.items():
             file.write_text(json.dumps(asked[line]), encoding="utf-8")
@@ -112,8 +118,23 @@ class Ground:
     @cached_property
     def filled_store(self) -> Path:
         """A store with the events of the project file, folded; rows only ask it."""
+        return self._stored(self.sizes.events)
+
+    @cached_property
+    def big_store(self) -> Path:
+        """The same with many times as many events."""
+        return self._stored(self.sizes.big_events)
+
+    @cached_property
+    def small_store(self) -> Path:
+        """A store with the sample project."""
         store = self.new_store()
-        self.ask(store, "import", str(data.project_file(self.sizes.events)))
-        if self.count_events(store) != self.sizes.events:
+        self.ask(store, "import", str(HERE.parent / "sample_data" / "project.jsonl"))
+        return store
+
+    def _stored(self, events: int) -> Path:
+        store = self.new_store()
+        self.ask(store, "import", str(data.project_file(events)))
+        if self.count_events(store) != events:
             raise BenchmarkFailed("an import lost events")
         return store

@@ -1,7 +1,7 @@
 """What the tool asks of DuckDB, so that a bare program can ask the very same.
 
-`questions.py STORE` prints a JSON object: for `query` and `events` command lines, and for an export of
-JSON lines (`export`), the pairs of SQL text and values that they run.
+`questions.py STORE` prints a JSON object: for each command line, and for an export of JSON lines
+(`export`), the pairs of SQL text and values that it runs.
 """
 
 from __future__ import annotations
@@ -9,13 +9,27 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from mplp_trace_cli.analysis.aggregation import aggregate_events, aggregate_traces
+from mplp_trace_cli.analysis.answers import Answer
+from mplp_trace_cli.analysis.dashboard import dashboard
+from mplp_trace_cli.analysis.lookup import get_trace
 from mplp_trace_cli.analysis.queries import query_events, query_traces
+from mplp_trace_cli.analysis.sql import run_sql
 from mplp_trace_cli.cli.formats import PAGE_ROWS
-from mplp_trace_cli.domain.questions import EventFilter, ExportRequest, Pagination, TraceFilter
+from mplp_trace_cli.domain.dashboard import DashboardRequest
+from mplp_trace_cli.domain.questions import (
+    EventFilter,
+    ExportRequest,
+    Pagination,
+    TimeRange,
+    TraceAggregation,
+    TraceFilter,
+)
 from mplp_trace_cli.interchange.exporting import Selection, export, plan_export
 from mplp_trace_cli.module import open_service
 from mplp_trace_cli.storage.store import Connection
@@ -29,16 +43,37 @@ def _export(db: Connection) -> None:
         export(db, Selection(), plan_export(ExportRequest(str(Path(folder) / "all.jsonl"))))
 
 
-QUESTIONS: dict[str, Callable[[Connection], object]] = {
-    "query": lambda db: query_traces(db, TraceFilter(), PAGE),
-    "query --has-errors": lambda db: query_traces(db, TraceFilter(has_errors=True), PAGE),
-    "events": lambda db: query_events(db, EventFilter(), PAGE),
-    "events --level error --source plan": lambda db: query_events(
+SINCE, UNTIL = "2026-03-03T10:00:00Z", "2026-03-04T10:00:00Z"
+"""The last 24 hours in which the data of the benchmarks has something."""
+_DAY = TimeRange(SINCE, UNTIL)
+_SPREAD = ("count", "p50_duration", "p95_duration", "p99_duration", "error_rate")
+_BY_TYPE = TraceAggregation(["event_type"], _SPREAD, "1h")
+_BY_STATUS = TraceAggregation(["status"], ["count", "avg_duration", "error_rate"])
+COUNTS = "SELECT event_type, count(*) FROM events GROUP BY 1 ORDER BY 2 DESC"
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000
+
+
+QUESTIONS: dict[str, Callable[[Connection, str], object]] = {
+    "query": lambda db, _: query_traces(db, TraceFilter(), PAGE),
+    "query --has-errors": lambda db, _: query_traces(db, TraceFilter(has_errors=True), PAGE),
+    "query --group-by status": lambda db, _: aggregate_traces(db, TraceFilter(), _BY_STATUS, PAGE, _now()),
+    "events": lambda db, _: query_events(db, EventFilter(), PAGE),
+    "events --level error --source plan": lambda db, _: query_events(
         db, EventFilter(levels=["error"], sources=["plan"]), PAGE
     ),
-    EXPORT: _export,
+    f"events --group-by event_type --bucket 1h --metric {','.join(_SPREAD)}": lambda db, _: aggregate_events(
+        db, EventFilter(), _BY_TYPE, PAGE, _now()
+    ),
+    "events --trace ID": lambda db, trace: query_events(db, EventFilter(trace_ids=[trace]), Pagination()),
+    f"dashboard --since {SINCE} --until {UNTIL}": lambda db, _: dashboard(db, DashboardRequest(_DAY), _now()),
+    "show ID": lambda db, trace: get_trace(db, trace, None),
+    f'sql "{COUNTS}"': lambda db, _: run_sql(db, COUNTS, {}),
+    EXPORT: lambda db, _: _export(db),
 }
-"""Each command line and the question that its command asks."""
+"""Each command line and the question that its command asks; ID is the newest trace."""
 
 
 class Listening:
@@ -46,23 +81,29 @@ class Listening:
 
     def __init__(self, db: Connection) -> None:
         self._db = db
-        self.heard: list[tuple[str, list[Any]]] = []
+        self.heard: list[tuple[str, list[Any] | dict[str, Any]]] = []
 
-    def execute(self, query: str, values: Sequence[Any] = ()) -> Connection:
+    def execute(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Connection:
         """Runs a statement, and notes it."""
-        self.heard.append((query, list(values)))
+        self.heard.append((query, dict(values) if isinstance(values, Mapping) else list(values)))
         return self._db.execute(query, values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._db, name)
 
 
 def main(store: str) -> None:
     """Asks every question once and prints what was heard."""
     service = open_service(store)
     heard = {}
-    with service.reading() as db:
-        for line, ask in QUESTIONS.items():
+    trace = service.resolve_trace("@last")
+    for line, ask in QUESTIONS.items():
+        with service.reading() as db:
             listening = Listening(db)
-            ask(cast(Connection, listening))
-            heard[line] = listening.heard
+            answer = ask(cast(Connection, listening), trace)
+            if isinstance(answer, Answer):
+                list(answer.rows)
+            heard[line.replace("ID", trace)] = listening.heard
     service.close()
     print(json.dumps(heard))
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from ground import Ground
 from harness import Result, at_most, in_turns, run, seconds_text
 
+ROWS = ("query", "query --has-errors", "events", "events --level error --source plan")
+
 
 def ask(ground: Ground) -> list[Result]:
     """`query` and `events` over the filled store."""
-    files = {line: file for line, file in ground.statements.items() if line != "export"}
-    return [_ask(ground, line, file) for line, file in files.items()]
+    return [_ask(ground, line, ground.statements[line]) for line in ROWS]
 
 
 def _ask(ground: Ground, line: str, statements: Path) -> Result:

@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 import rows_asking
+import rows_figures
 import rows_moving
 import rows_recording
 from ground import FULL, QUICK, Ground
@@ -57,6 +58,8 @@ ROWS: dict[str, Row] = {
     "import": rows_moving.import_file,
     "memory": rows_moving.memory,
     "ask": rows_asking.ask,
+    "figures": rows_figures.many,
+    "small": rows_figures.few,
     "export": rows_moving.export,
     "crowd": rows_recording.crowd_vs_sqlite_utils,
     "disk": rows_moving.disk,
