@@ -20,10 +20,7 @@ class TimeLine(NamedTuple):
     @classmethod
     def of(cls, found: TraceWithEvents, cells: int) -> TimeLine:
         """The time line of a trace and the events of it that are shown."""
-        moments = [from_datetime(event.timestamp) for event in found.events]
-        started, ended = from_datetime(found.trace.started_at), found.trace.completed_at
-        ends = [*moments, *([from_datetime(ended)] if ended else [])]
-        return cls(min(started, *moments), max(ends), cells)
+        return cls(*found.span, cells)
 
     def since_start(self, event: Event) -> str:
         """How long after the start it was."""
