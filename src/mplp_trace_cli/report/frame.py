@@ -30,8 +30,6 @@ class Page:
     """The text of each script, run in order."""
     data: Any = None
     """What the scripts find as JSON in the element `data`."""
-    free_styles: bool = False
-    """True where a script of others puts styles of its own into the page."""
     notes: Sequence[str] = field(default_factory=tuple)
     """What the last line of the page says."""
 
@@ -39,7 +37,7 @@ class Page:
         """The whole file."""
         style = "\n".join(map(asset, self.styles))
         scripts = [script.replace("</script", "<\\/script") for script in self.scripts]
-        policy = _policy([style], scripts, self.free_styles)
+        policy = _policy(style, scripts)
         return "".join(
             (
                 '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
@@ -97,11 +95,11 @@ def _cells(row: Sequence[str], numbers: int) -> str:
     )
 
 
-def _policy(styles: Sequence[str], scripts: Sequence[str], free_styles: bool) -> str:
-    """Nothing is loaded and nothing runs but what was written into the page."""
-    style = "'unsafe-inline'" if free_styles else " ".join(map(_hash, styles))
+def _policy(style: str, scripts: Sequence[str]) -> str:
+    """Nothing is loaded, and nothing runs but what was written into the page."""
+    may_run = " ".join(map(_hash, scripts)) or "'none'"
     return (
-        f"default-src 'none'; style-src {style}; script-src {' '.join(map(_hash, scripts))}; "
+        f"default-src 'none'; style-src {_hash(style)}; script-src {may_run}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
 

@@ -1,4 +1,4 @@
-"""The page of a trace: its facts, its errors, and its events as a waterfall that can be searched and zoomed."""
+"""The page of a trace: its facts, its errors, and its events as a waterfall to be searched and zoomed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def trace_page(found: TraceWithEvents, *, flat: bool = False) -> str:
         (
             _head(found),
             _facts(found),
-            asset("trace.html") if nodes else '<p class="none">No events were recorded.</p>',
+            asset("trace.html") if nodes else '<p class="none">No events.</p>',
             _spreads("Measured", summary.performance_metrics),
             _spreads("Durations by event type", summary.event_durations),
         )
@@ -80,8 +80,8 @@ def _head(found: TraceWithEvents) -> str:
     tagged = f'<ul class="tags" aria-label="Tags">{tags}</ul>' if tags else ""
     return (
         f'<header><p class="kind">Trace · {text(trace.trace_type.value)}</p><h1>{text(trace.name)}</h1>'
-        f'<p class="status {status}"><span aria-hidden="true">{_SIGNS[status]}</span> {status}</p>{about}{tagged}'
-        "</header>"
+        f'<p class="status {status}"><span aria-hidden="true">{_SIGNS[status]}</span> {status}</p>'
+        f"{about}{tagged}</header>"
     )
 
 
