@@ -49,6 +49,7 @@ function roundStep(least) {
 function visible(text) {
   return text.replace(UNSAFE, (mark) => {
     const code = mark.charCodeAt(0);
+    if (mark === '\r') return '\\r';
     return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
   });
 }
