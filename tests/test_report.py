@@ -385,11 +385,11 @@ def test_the_keyboard_is_enough(shown: Browser) -> None:
     press(shown, Keys.ARROW_DOWN, Keys.ARROW_LEFT)
     assert (active(shown), rows(shown)) == ("type.10", ["type.1", "type.10", "type.30", "type.40", "type.60"])
     row = shown.one(".row.active")
-    assert [row.get_attribute(f"aria-{name}") for name in ("expanded", "level", "setsize", "posinset")] == [
-        *("false", "2", "2", "1")
-    ]
-    assert shown.one("#rows").get_attribute("aria-activedescendant") == row.get_attribute("id")
-    assert "warn, type.10, at 10.00s, took 8.00s" in str(row.get_attribute("aria-label"))
+    assert [
+        row.get_dom_attribute(f"aria-{name}") for name in ("expanded", "level", "setsize", "posinset")
+    ] == [*("false", "2", "2", "1")]
+    assert shown.one("#rows").get_dom_attribute("aria-activedescendant") == row.get_dom_attribute("id")
+    assert "warn, type.10, at 10.00s, took 8.00s" in str(row.get_dom_attribute("aria-label"))
     press(shown, Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
     assert active(shown) == "type.20"
     press(shown, Keys.ENTER)
@@ -479,7 +479,7 @@ def test_charts_are_drawn_and_can_be_read_as_tables(browser: Browser, tmp_path: 
     browser.open(dashboard_page(dashboard([top_error("no answer")])), tmp_path)
     browser.until("return document.querySelectorAll('.chart svg').length === 4")
     assert browser.texts(".charts h2") == ["Response time", "Error rate", "Throughput", "Errors"]
-    label = str(browser.one("#chart-response_time").get_attribute("aria-label"))
+    label = str(browser.one("#chart-response_time").get_dom_attribute("aria-label"))
     assert label == "Response time over 24 buckets: highest 1.25s at 2026-03-01 09:00 UTC, last 1.25s"
     ActionChains(browser.driver).move_to_element(browser.one("#chart-error_rate svg")).perform()
     browser.until("return document.querySelector('#vg-tooltip-element.visible') !== null")

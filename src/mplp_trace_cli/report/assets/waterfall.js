@@ -3,6 +3,7 @@
 const SPARE_ROWS = 10;
 const LEAST_SPAN_US = 10;
 const MOST_INDENT = 12;
+const LETTER_PX = 7;
 const SIGNS = ['·', '', '▲', '✕', '✖'];
 
 class Waterfall {
@@ -153,21 +154,24 @@ class Waterfall {
   #drawAxis() {
     const [from, to] = this.view;
     const width = this.found.axis.clientWidth || 600;
-    const step = roundStep(((to - from) * 84) / width);
+    const letters = tickText(to, roundStep((to - from) / 10)).length;
+    const step = roundStep(((to - from) * (44 + letters * LETTER_PX)) / width);
     const ticks = [], lines = [];
     for (let count = Math.ceil(from / step); count * step <= to; count += 1) {
       const place = `${((count * step - from) / (to - from)) * 100}%`;
-      const tick = element('span', {}, tickText(count * step, step));
+      const text = tickText(count * step, step);
+      const tick = element('span', {}, text);
       const line = element('i', {});
       tick.style.left = line.style.left = place;
-      if (((to - count * step) / (to - from)) * width < 30) tick.classList.add('last');
+      if (((to - count * step) / (to - from)) * width < text.length * LETTER_PX) tick.classList.add('last');
       ticks.push(tick);
       lines.push(line);
     }
     this.found.axis.replaceChildren(...ticks);
     this.found.grid.replaceChildren(...lines);
-    const whole = humane(this.events.span / 1_000);
-    this.found.range.textContent = this.isWhole ? whole : `${humane(from / 1_000)} – ${humane(to / 1_000)} of ${whole}`;
+    const whole = humane(this.events.span / 1_000), exact = roundStep((to - from) / 100);
+    const [first, last] = [from, to].map((us) => tickText(Math.round(us / exact) * exact, exact));
+    this.found.range.textContent = this.isWhole ? whole : `${first} – ${last} of ${whole}`;
   }
 
   /** All events in a few pixels: a line each where there is room, brighter ones for errors on top. */
@@ -210,12 +214,18 @@ class Waterfall {
     this.#drawRange();
   }
 
-  /** Zooms by a factor, keeping the instant at a share of the width where it is. */
-  zoomBy(factor, share = 0.5) {
+  /** Zooms by a factor, keeping the instant at a share of the width where it is: the active event's, else the middle. */
+  zoomBy(factor, share = this.#activeShare()) {
     const [from, to] = this.view;
     const span = Math.min(this.events.span, Math.max(LEAST_SPAN_US, (to - from) * factor));
     const start = from + (to - from) * share - span * share;
     this.zoomTo(start, start + span);
+  }
+
+  #activeShare() {
+    const [from, to] = this.view;
+    const share = this.active < 0 ? 0.5 : (this.events.all[this.active].end - from) / (to - from);
+    return share >= 0 && share <= 1 ? share : 0.5;
   }
 
   /** Moves the range by a share of its width. */
