@@ -11,7 +11,7 @@ from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.domain.json_text import parse
 from mplp_trace_cli.domain.summary import TraceSummary
-from mplp_trace_cli.domain.times import format_instant
+from mplp_trace_cli.domain.times import format_instant, from_datetime
 from mplp_trace_cli.domain.trace import Trace, TraceEndRow, TraceRow
 
 if TYPE_CHECKING:
@@ -130,6 +130,15 @@ class TraceWithEvents:
     trace: Trace
     events: list[Event]
     summary: TraceSummary
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The first and the last instant of the trace and its events here, in microseconds since 1970."""
+        started, ended = self.trace.started_at, self.trace.completed_at
+        moments = [from_datetime(event.timestamp) for event in self.events]
+        ends = [*moments, *([from_datetime(ended)] if ended else [])]
+        start = min([from_datetime(started), *moments])
+        return start, max(ends, default=start)
 
 
 def trace_of(row: Mapping[str, Any]) -> Trace:

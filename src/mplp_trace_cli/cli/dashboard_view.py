@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from mplp_trace_cli.cli import formats, output
 from mplp_trace_cli.cli.chart import Chart, sparkline
-from mplp_trace_cli.cli.words import humane_duration, humane_rate, humane_share, rate_unit
 from mplp_trace_cli.domain.dashboard import FIGURES, SUMMARY_FIGURES, DashboardData, TopError, Trend
 from mplp_trace_cli.domain.times import DAY_US, format_instant
+from mplp_trace_cli.domain.words import humane_duration, humane_rate, humane_share, rate_unit
 
 PIPED_WIDTH = 80
 SIDE_BY_SIDE = 110

@@ -9,8 +9,8 @@ import typer
 
 from mplp_trace_cli.cli import filters, output
 from mplp_trace_cli.cli.settings import USER_UMASK, open_service
-from mplp_trace_cli.cli.words import counted, humane_bytes
 from mplp_trace_cli.domain.questions import ExportRequest
+from mplp_trace_cli.domain.words import counted, humane_bytes
 from mplp_trace_cli.interchange.exporting import COMPRESSIONS, FORMATS, PARTITIONS, ExportReport
 
 

@@ -15,10 +15,10 @@ from typing import Any
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.cli import output
-from mplp_trace_cli.cli.words import humane_duration, humane_rate, humane_share
 from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.times import format_instant
+from mplp_trace_cli.domain.words import humane_duration, humane_rate, humane_share
 
 FORMATS = ("table", "json", "jsonl", "csv", "markdown")
 FORMAT_VARIABLE = "MPLP_TRACE_FORMAT"

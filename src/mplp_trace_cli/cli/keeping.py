@@ -12,9 +12,9 @@ from mplp_trace_cli.analysis.answers import Answer, Column
 from mplp_trace_cli.cli import formats, output
 from mplp_trace_cli.cli.options import Format, Json
 from mplp_trace_cli.cli.settings import USER_UMASK, current, open_service
-from mplp_trace_cli.cli.words import counted, humane_bytes
 from mplp_trace_cli.config import DB_VARIABLE, PROJECT_FILE, STORE_FILE, project_file_text
 from mplp_trace_cli.domain.errors import AlreadyExists, StorageFailed
+from mplp_trace_cli.domain.words import counted, humane_bytes
 
 OWN_FOLDER = ".mplp-trace"
 

@@ -9,9 +9,9 @@ import typer
 
 from mplp_trace_cli.analysis.answers import Answer
 from mplp_trace_cli.cli import formats, output
-from mplp_trace_cli.cli.words import counted
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.questions import Pagination, TraceAggregation
+from mplp_trace_cli.domain.words import counted
 
 SHAPE = "What is shown"
 GROUPS = "Groups and figures"

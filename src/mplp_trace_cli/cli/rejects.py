@@ -12,8 +12,8 @@ from mplp_trace_cli.cli import formats, output
 from mplp_trace_cli.cli.options import Format, Json, Limit, Page, pagination, tell_total
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.cli.streaming import counts_text
-from mplp_trace_cli.cli.words import counted
 from mplp_trace_cli.domain.errors import InvalidInput, NotFound
+from mplp_trace_cli.domain.words import counted
 
 rejects_command = typer.Typer(
     help="Look at, retry or clear the lines that could not be recorded.",

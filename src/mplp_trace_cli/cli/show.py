@@ -13,15 +13,16 @@ from mplp_trace_cli.analysis.answers import TraceWithEvents
 from mplp_trace_cli.analysis.lookup import LAST, get_trace, resolve_trace
 from mplp_trace_cli.cli import formats, output, values
 from mplp_trace_cli.cli.options import Format, Json
+from mplp_trace_cli.cli.pages import Html, write_page
 from mplp_trace_cli.cli.query import events_command
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.cli.tables import is_wide
 from mplp_trace_cli.cli.timeline import TimeLine
 from mplp_trace_cli.cli.tree import Leaf, tree_of
-from mplp_trace_cli.cli.words import counted, humane_duration
 from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.times import format_instant, from_datetime
 from mplp_trace_cli.domain.trace import Trace
+from mplp_trace_cli.domain.words import counted, humane_duration
 
 SHOWN_EVENTS = 200
 WIDE_CELLS, NARROW_CELLS = 16, 10
@@ -43,11 +44,12 @@ def show_command(
         int | None, typer.Option(metavar="N", min=0, help="How many events; 200 in tables, else all.")
     ] = None,
     flat: Annotated[bool, typer.Option("--flat", help="In order of time, not as a tree.")] = False,
+    html: Html = None,
     format_: Format = None,
     json_: Json = False,
 ) -> None:
     """Show a trace: what it is, how it went, and its events as a tree with a time line."""
-    chosen = formats.chosen_format(format_, json_)
+    chosen = "html" if html else formats.chosen_format(format_, json_)
     if chosen in ("jsonl", "csv", "markdown"):
         events_command(
             trace=[trace or os.environ.get(values.TRACE_VARIABLE) or LAST], limit=events, format_=chosen
@@ -57,10 +59,18 @@ def show_command(
     with open_service() as service, service.reading() as db:
         named = trace or os.environ.get(values.TRACE_VARIABLE) or LAST
         found = get_trace(db, resolve_trace(db, named), most)
-    if chosen == "json":
+    if html:
+        _write_page(html, found, flat)
+    elif chosen == "json":
         output.answer(_as_json(found))
     else:
         _print(found, flat)
+
+
+def _write_page(path: str, found: TraceWithEvents, flat: bool) -> None:
+    from mplp_trace_cli.report.trace_page import trace_page
+
+    write_page(path, trace_page(found, flat=flat))
 
 
 def _as_json(found: TraceWithEvents) -> str:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.cli import formats
-from mplp_trace_cli.cli.words import humane_rate, rate_unit
 from mplp_trace_cli.domain.times import DAY_US, SECOND_US, format_instant
+from mplp_trace_cli.domain.words import humane_rate, rate_unit
 
 WIDE = 100
 _DAY_AND_MINUTE, _TIME_OF_YEAR = slice(0, 16), slice(5, 19)

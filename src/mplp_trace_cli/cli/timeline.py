@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mplp_trace_cli.analysis.answers import TraceWithEvents
-from mplp_trace_cli.cli.words import humane_duration
 from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.times import from_datetime
+from mplp_trace_cli.domain.words import humane_duration
 
 
 class TimeLine(NamedTuple):
@@ -20,10 +20,7 @@ class TimeLine(NamedTuple):
     @classmethod
     def of(cls, found: TraceWithEvents, cells: int) -> TimeLine:
         """The time line of a trace and the events of it that are shown."""
-        moments = [from_datetime(event.timestamp) for event in found.events]
-        started, ended = from_datetime(found.trace.started_at), found.trace.completed_at
-        ends = [*moments, *([from_datetime(ended)] if ended else [])]
-        return cls(min(started, *moments), max(ends), cells)
+        return cls(*found.span, cells)
 
     def since_start(self, event: Event) -> str:
         """How long after the start it was."""

@@ -1,0 +1,28 @@
+"""HTML pages into a file, whole or not at all, or to standard output."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Annotated
+
+import typer
+
+from mplp_trace_cli.cli import output
+from mplp_trace_cli.cli.settings import USER_UMASK
+from mplp_trace_cli.domain.words import humane_bytes
+from mplp_trace_cli.interchange.targets import STDOUT, text_stream, whole_file
+
+Html = Annotated[
+    str | None,
+    typer.Option("--html", metavar="FILE", help="Write it as one HTML page instead; - is stdout."),
+]
+
+
+def write_page(path: str, page: str) -> None:
+    """Writes the page and says so; raises StorageFailed."""
+    content = page.encode()
+    whole = nullcontext(path) if path == STDOUT else whole_file(path, USER_UMASK)
+    with whole as draft, text_stream(draft, "none") as stream:
+        stream.write(content)
+    if path != STDOUT:
+        output.note(f"wrote {path} ({humane_bytes(len(content))})")
