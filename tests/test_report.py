@@ -176,7 +176,7 @@ def luminance(colour: str) -> float:
 def test_a_dashboard_says_what_changed_in_words() -> None:
     """Each big number has an arrow, by how much, what it was, and whether that is better or worse."""
     page = dashboard_page(dashboard())
-    for said in ("▲ 20%", "was 60", "▼ 2.8%", "was 90.0%, worse", "▼ 50%", "was 2.50s, better", "= 0.0%"):
+    for said in ("▲ 20%", "was 60", "▼ 2.8%", "was 90.0%, worse", "▼ 50%", "was 2.50s, better", "→ 0.0%"):
         assert said in page
     assert "nothing to compare with" in page
     assert "24 hours, by hour" in page
@@ -489,6 +489,21 @@ def test_charts_are_drawn_and_can_be_read_as_tables(browser: Browser, tmp_path: 
     cells = browser.one(".charts details").text.splitlines()
     assert "2026-03-01 09:00 1.25s 3" in cells
     assert "2026-03-01 14:00 – 3" in cells
+
+
+def test_the_dashboard_of_a_store(browser: Browser, sample_store: Cli, tmp_path: Path) -> None:
+    """`dashboard --html` shows what the terminal shows: the same numbers, and durations at whole minutes."""
+    page = tmp_path / "dashboard.html"
+    done = sample_store("dashboard", "--since", "2026-03-04", "--until", "2026-03-04", "--html", page)
+    assert (done.code, done.stdout) == (0, "")
+    browser.open(page.read_text(encoding="utf-8"), tmp_path)
+    browser.until("return document.querySelectorAll('.chart svg').length === 3")
+    assert browser.texts(".figures dd:nth-of-type(1)") == ["53", "67.9%", "1m 45s", "55"]
+    ticks = [text for text in browser.texts("#chart-response_time svg text") if text.endswith("m")]
+    assert ticks == ["2m", "4m", "6m"]
+    errors = browser.texts(".errors tbody th span")
+    assert errors[0] == "Payment gateway timed out after <n> ms (order <n>, attempt <n>)"
+    assert len(errors) == 10
 
 
 def test_a_chart_follows_the_scheme_at_once(browser: Browser, tmp_path: Path) -> None:

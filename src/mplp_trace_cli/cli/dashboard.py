@@ -13,6 +13,7 @@ import typer
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.cli import filters, formats, output, values
 from mplp_trace_cli.cli.options import Format, Json
+from mplp_trace_cli.cli.pages import Html, write_page
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.cli.tables import groups_for_people
 from mplp_trace_cli.domain.buckets import UNITS
@@ -42,16 +43,21 @@ def dashboard_command(
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Refresh in place until Ctrl-C.")] = False,
     interval: Annotated[str, typer.Option(metavar="DURATION", help="With --watch: how often.")] = "2s",
+    html: Html = None,
     format_: Format = None,
     json_: Json = False,
 ) -> None:
     """Show how things go: the figures that matter, charts over time, the top errors, trends."""
-    chosen = formats.chosen_format(format_, json_)
+    chosen = "html" if html else formats.chosen_format(format_, json_)
     asked = Asked(since, until, tuple(name.strip() for name in metrics.split(",")), group_by)
     with open_service() as service:
         if watch:
             _watch(service, asked, chosen, _seconds(interval))
-        _write(asked.answer(service), chosen)
+        data = asked.answer(service)
+    if html:
+        _write_page(html, data)
+    else:
+        _write(data, chosen)
 
 
 class Asked:
@@ -67,6 +73,12 @@ class Asked:
         time_range = self._span.fields(service.now())["time_range"]
         request = DashboardRequest(time_range, self._metrics, self._group_by)
         return service.get_dashboard_data(request).unwrap()
+
+
+def _write_page(path: str, data: DashboardData) -> None:
+    from mplp_trace_cli.report.dashboard_page import dashboard_page  # needs the extra `report`
+
+    write_page(path, dashboard_page(data))
 
 
 def _write(data: DashboardData, chosen: str) -> None:

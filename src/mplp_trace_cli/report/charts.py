@@ -6,6 +6,7 @@ they follow its light or dark scheme.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,11 +14,18 @@ from mplp_trace_cli.domain.extras import missing_extra
 
 HEIGHT = 170
 MOST_DOTS = 48
+MOST_TICKS = 5
 
 _SPANS = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"))
 _DURATION = "".join(
     f"datum.value >= {size} ? format(datum.value / {size}, '~g') + '{unit}' : " for size, unit in _SPANS
 )
+_DURATION_STEPS = (
+    *(part * size for size in (0.001, 0.01, 0.1, 1, 10, 100) for part in (1, 2, 5)),
+    *(part * size for size in (1_000, 60_000) for part in (1, 2, 5, 10, 15, 30)),
+    *(part * 3_600_000 for part in (1, 2, 3, 6, 12, 24)),
+)
+"""Between two ticks, in ms."""
 _LABELS = {
     "ms": f"datum.value == 0 ? '0' : {_DURATION}format(datum.value, '~g') + 'ms'",
     "share": "format(datum.value, '.3~%')",
@@ -116,11 +124,21 @@ def _y(alt: Any, chart: Chart, marks: Sequence[Mark]) -> Any:
     most = max((mark.value for mark in marks if mark.value is not None), default=0)
     scale = alt.Scale(zero=True) if most > 0 else alt.Scale(domain=[0, 1])
     axis: dict[str, Any] = {"tickCount": 4, "domain": False, "ticks": False}
+    if chart.unit == "ms" and most > 0:
+        axis["values"] = _duration_ticks(most)
     if chart.unit:
         axis["labelExpr"] = _LABELS.get(chart.unit, f"datum.label + '{chart.unit}'")
     else:
         axis |= {"format": ",d", "tickMinStep": 1}
     return alt.Y("value:Q", title=None, scale=scale, axis=alt.Axis(**axis))
+
+
+def _duration_ticks(most: float) -> list[float]:
+    """Ticks at whole milliseconds, seconds, minutes, hours or days, of which up to five reach `most`."""
+    step = next((step for step in _DURATION_STEPS if most / step <= MOST_TICKS), 0.0)
+    if not step:
+        step = _DURATION_STEPS[-1] * math.ceil(most / MOST_TICKS / _DURATION_STEPS[-1])
+    return [step * number for number in range(int(most / step) + 1)]
 
 
 def _bars(base: Any, chart: Chart, x: Any) -> list[Any]:
