@@ -53,6 +53,12 @@ step "Events across traces"
 run events --min-level critical
 run events --event-type "retry*" --data tool=payment.charge --since 2026-03-04 --until 2026-03-04 --limit 5
 
+step "How things went on the day of the incident"
+run query --since 2026-03-02 --bucket 1d --until 2026-03-06 --metric count,p95_duration,error_rate
+run events --min-level error --group-by source --metric count,max_duration --since 2026-03-04 --until 2026-03-04
+run dashboard --since 2026-03-04 --until 2026-03-04
+run show checkout-incident-01 --html incident.html
+
 step "Questions of your own, in SQL"
 run sql "SELECT context_id, count(*) AS traces, count_if(status = 'failed') AS failed,
          round(quantile_cont(duration_ms, 0.95)) AS p95_ms FROM traces GROUP BY ALL ORDER BY traces DESC"

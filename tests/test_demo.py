@@ -14,6 +14,7 @@ STEPS = [
     "Which traces are there",
     "One trace, as a tree with a time line",
     "Events across traces",
+    "How things went on the day of the incident",
     "Questions of your own, in SQL",
     "Record something new",
     "Export",
