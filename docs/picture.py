@@ -12,6 +12,7 @@ from pathlib import Path
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
+from mplp_trace_cli.cli import formats
 from mplp_trace_cli.cli.dashboard_view import Room, dashboard_view
 from mplp_trace_cli.domain.dashboard import DashboardData
 from mplp_trace_cli.module import open_service
@@ -43,8 +44,11 @@ def picture(data: DashboardData) -> str:
         color_system="truecolor",
         highlight=False,
     )
-    for part in dashboard_view(data, Room(WIDTH)):
-        console.print(part)
+    view = dashboard_view(data, Room(WIDTH))
+    for line in view.lines:
+        console.print(formats.painted_line(line))
+    if view.errors is not None:
+        console.print(formats.folding_table(list(view.errors.columns), view.errors.rows))
     return console.export_svg(
         title="mplp-trace dashboard", unique_id="dashboard", code_format=_without_fonts()
     )

@@ -98,7 +98,7 @@ def check(data: DashboardData, found: Exported) -> None:
     start, end = data.start, data.end
     whole = plain_figures(*inside(found, start, end), (end - start) / SECOND)
     before = plain_figures(*inside(found, start - (end - start), start), (end - start) / SECOND)
-    for name, value in vars(data.summary).items():
+    for name, value in data.summary._asdict().items():
         assert value == close(whole[name]), name
     for name, trend in data.performance_trends.items():
         assert (trend.current, trend.previous) == (close(whole[name]), close(before[name])), name

@@ -15,7 +15,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from mplp_trace_cli import Event, Trace
-from mplp_trace_cli.analysis.answers import TraceWithEvents
+from mplp_trace_cli.analysis.results import TraceWithEvents
 from mplp_trace_cli.domain.dashboard import DashboardData, DashboardSummary, TimePoint, TopError, Trend
 from mplp_trace_cli.domain.errors import MissingExtra
 from mplp_trace_cli.domain.times import SECOND_US, parse_instant
@@ -518,8 +518,8 @@ def test_a_chart_follows_the_scheme_at_once(browser: Browser, tmp_path: Path) ->
 
 def test_a_dashboard_of_nothing(browser: Browser, tmp_path: Path) -> None:
     """Where nothing was recorded the page says so, with no chart of nothing."""
-    nothing = replace(
-        dashboard(hours=1, error_count=0.0, response_time=None, error_rate=None, throughput=0.0),
+    empty = dashboard(hours=1, error_count=0.0, response_time=None, error_rate=None, throughput=0.0)
+    nothing = empty._replace(
         summary=DashboardSummary(0, None, None, 0),
         performance_trends={},
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mplp_trace_cli.analysis.answers import EventQueryResult, TraceQueryResult, TraceWithEvents
+    from mplp_trace_cli.analysis.results import EventQueryResult, TraceQueryResult, TraceWithEvents
     from mplp_trace_cli.config import EventConfig, MetricsConfig, TraceModuleOptions
     from mplp_trace_cli.domain.dashboard import DashboardData, DashboardRequest
     from mplp_trace_cli.domain.enums import Level, MetricType, TraceStatus, TraceType
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "analysis.answers": ("EventQueryResult", "TraceQueryResult", "TraceWithEvents"),
+    "analysis.results": ("EventQueryResult", "TraceQueryResult", "TraceWithEvents"),
     "config": ("EventConfig", "MetricsConfig", "TraceModuleOptions"),
     "domain.dashboard": ("DashboardData", "DashboardRequest"),
     "domain.enums": ("Level", "MetricType", "TraceStatus", "TraceType"),

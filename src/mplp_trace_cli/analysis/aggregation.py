@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.analysis.filters import (
@@ -44,8 +43,7 @@ if TYPE_CHECKING:
 BUCKET = "bucket"
 
 
-@dataclass(frozen=True)
-class _Key:
+class _Key(NamedTuple):
     """What rows are grouped by: a column of the answer, and its SQL."""
 
     column: Column
@@ -54,8 +52,7 @@ class _Key:
     """The same as a column of each row, where it comes out of JSON."""
 
 
-@dataclass(frozen=True)
-class _Span:
+class _Span(NamedTuple):
     """The range of time that was asked for, in microseconds since 1970; None where it is open."""
 
     start: int | None
@@ -68,8 +65,7 @@ class _Span:
         return cls(start, max(now, start) if start is not None and end is None else end)
 
 
-@dataclass(frozen=True)
-class _Question:
+class _Question(NamedTuple):
     """Everything that the statement is made of."""
 
     subject: Subject

@@ -6,7 +6,6 @@ Traces are placed by when they started, events by when they happened. Both windo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mplp_trace_cli.domain.buckets import UNITS, bucket_start, bucket_starts, parse_bucket
@@ -39,8 +38,7 @@ _SUITING = ((2 / 24, "minute"), (4, "hour"), (180, "day"))
 """Up to how many days which buckets suit a window; beyond that, weeks."""
 
 
-@dataclass(frozen=True)
-class _Window:
+class _Window(NamedTuple):
     """The window [start, end), and how its buckets are made; all in microseconds."""
 
     start: int
@@ -80,8 +78,7 @@ class _Group(NamedTuple):
     p95_response_time: float | None = None
 
 
-@dataclass
-class _Counted:
+class _Counted(NamedTuple):
     """Everything that was counted, by window (THIS, BEFORE) or by where a bucket begins."""
 
     traces: Mapping[_Place, _Group]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from mplp_trace_cli.analysis.answers import TraceWithEvents, event_of, trace_of
 from mplp_trace_cli.analysis.queries import query_events, query_traces
+from mplp_trace_cli.analysis.results import TraceWithEvents, event_of, trace_of
 from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.errors import AmbiguousId, InvalidInput, NotFound
 from mplp_trace_cli.domain.event import Event

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mplp_trace_cli.analysis.answers import Column, Kind
 from mplp_trace_cli.analysis.filters import ERROR_LEVELS, json_value
@@ -23,8 +22,7 @@ METRICS = ("count", *(f"{name}_duration" for name in _FUNCTIONS), "error_rate", 
 """The metrics by name; over a JSON path there are `sum(PATH)`, `avg`, `min`, `max` and the percentiles."""
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(NamedTuple):
     """What is grouped: a view, when a row of it happened, and what it may be grouped by.
 
     `errors` is SQL that is true for a row with an error, `error_count` and `event_count` are SQL over a
@@ -63,8 +61,7 @@ EVENTS = Subject(
 )
 
 
-@dataclass(frozen=True)
-class Extracted:
+class Extracted(NamedTuple):
     """A column that is made for each row: its name, its SQL, and what that binds."""
 
     name: str
@@ -72,8 +69,7 @@ class Extracted:
     values: tuple[Any, ...]
 
 
-@dataclass(frozen=True)
-class Measure:
+class Measure(NamedTuple):
     """One figure of a group: its column, and its SQL over the rows of the group."""
 
     column: Column

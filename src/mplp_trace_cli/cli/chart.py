@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 NOTHING = "·"
@@ -14,8 +14,7 @@ _WIDEST_COLUMN = 6
 Values = Sequence[float | None]
 
 
-@dataclass(frozen=True)
-class Chart:
+class Chart(NamedTuple):
     """Values over time, and how both are told; a label stands below the column it is of."""
 
     values: Values
@@ -39,13 +38,12 @@ class Chart:
         return [*rows, *(" " * margin + line for line in columns.axis(self.labels))]
 
 
-@dataclass(frozen=True)
-class _Columns:
+class _Columns(NamedTuple):
     """How values share the width: several a cell, or several cells each."""
 
     values_each: int
     cells_each: int
-    count: int
+    columns: int
 
     @classmethod
     def fitting(cls, values: int, room: int) -> _Columns:
@@ -66,10 +64,10 @@ class _Columns:
 
     def axis(self, labels: Sequence[str]) -> tuple[str, str]:
         """The line below the columns with its ticks, and the labels below those."""
-        width = self.count * self.cells_each
+        width = self.columns * self.cells_each
         every = self._label_every(labels)
         line, below = ["─"] * width, [" "] * (width + max(map(len, labels), default=0))
-        for column in range(0, self.count, every):
+        for column in range(0, self.columns, every):
             at, label = column * self.cells_each, labels[column * self.values_each]
             if at and at + len(label) > width:
                 break

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -87,8 +86,11 @@ def _write(data: DashboardData, chosen: str) -> None:
     elif chosen == "table":
         from mplp_trace_cli.cli.dashboard_view import dashboard_view, room_here
 
-        for part in dashboard_view(data, room_here()):
-            formats.show(part)
+        view = dashboard_view(data, room_here())
+        for line in view.lines:
+            formats.print_line(line)
+        if view.errors is not None:
+            formats.print_table(view.errors.columns, view.errors.rows)
     else:
         formats.write(timeseries(data), chosen, shown=groups_for_people)
 
@@ -99,13 +101,13 @@ def as_json(data: DashboardData) -> str:
         "time_range": {"start": format_instant(data.start), "end": format_instant(data.end)},
         "group_by": data.group_by,
         "metrics": list(data.metrics),
-        "summary": asdict(data.summary),
+        "summary": data.summary._asdict(),
         "timeseries": [
             {"bucket": format_instant(point.bucket), "total_traces": point.total_traces, **point.values}
             for point in data.timeseries
         ],
-        "top_errors": [_error_fields(asdict(error)) for error in data.top_errors],
-        "performance_trends": {name: asdict(trend) for name, trend in data.performance_trends.items()},
+        "top_errors": [_error_fields(vars(error)) for error in data.top_errors],
+        "performance_trends": {name: trend._asdict() for name, trend in data.performance_trends.items()},
     }
     return formats.safe_json(json.dumps(document, ensure_ascii=False))
 
@@ -159,12 +161,15 @@ def _watch(service: TraceManagementService, asked: Asked, chosen: str, seconds: 
 
 def _screen(data: DashboardData, console: Any) -> Any:
     from rich.console import Group
-    from rich.text import Text
 
     from mplp_trace_cli.cli.dashboard_view import Room, dashboard_view
 
-    seen = Text(f"as of {format_instant(data.end)[11:19]} UTC, Ctrl-C ends", style="dim")
-    return Group(*dashboard_view(data, Room(console.width, console.height - 1)), seen)
+    view = dashboard_view(data, Room(console.width, console.height - 1))
+    parts = [formats.painted_line(line) for line in view.lines]
+    if view.errors is not None:
+        parts.append(formats.folding_table(list(view.errors.columns), view.errors.rows))
+    seen = f"as of {format_instant(data.end)[11:19]} UTC, Ctrl-C ends"
+    return Group(*parts, formats.painted_line([(seen, "dim")]))
 
 
 dashboard_command.example = "mplp-trace dashboard --since 7d --group-by day"  # type: ignore[attr-defined]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -60,7 +59,7 @@ def export_command(
     given = filters.TraceOptions(context, execution, type_, status, tag, name, meta, has_errors, text, span)
     with open_service() as service:
         traces = [service.resolve_trace(one) for one in trace or ()]
-        wanted = replace(given.as_filter(service.now()), trace_ids=traces)
+        wanted = given.as_filter(service.now())._replace(trace_ids=traces)
         request = ExportRequest(
             destination,
             wanted,

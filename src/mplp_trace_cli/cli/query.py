@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from mplp_trace_cli.analysis.queries import query_events, query_traces
 from mplp_trace_cli.cli import filters, formats, options
 from mplp_trace_cli.cli.settings import open_service
@@ -93,7 +91,7 @@ def events_command(
         wanted = given.as_filter(service.now())
         asked = options.pagination(page, limit, sort, chosen)
         with service.reading() as db:
-            wanted = replace(wanted, trace_ids=[resolve_trace(db, one) for one in trace or ()])
+            wanted = wanted._replace(trace_ids=[resolve_trace(db, one) for one in trace or ()])
             if groups is None:
                 answer, shown = query_events(db, wanted, asked), events_for_people
             else:

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mplp_trace_cli.analysis.answers import TraceWithEvents
 from mplp_trace_cli.analysis.lookup import LAST, get_trace, resolve_trace
+from mplp_trace_cli.analysis.results import TraceWithEvents
 from mplp_trace_cli.cli import formats, output, values
 from mplp_trace_cli.cli.options import Format, Json
 from mplp_trace_cli.cli.pages import Html, write_page

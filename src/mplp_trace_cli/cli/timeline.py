@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mplp_trace_cli.analysis.answers import TraceWithEvents
+from mplp_trace_cli.analysis.results import TraceWithEvents
 from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.times import from_datetime
 from mplp_trace_cli.domain.words import humane_duration

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 from mplp_trace_cli.domain.questions import TimeRange
 
 
-@dataclass(frozen=True)
-class Figure:
+class Figure(NamedTuple):
     """A figure that a dashboard can chart: its name, its unit, and whether more of it is good."""
 
     name: str
@@ -40,8 +41,7 @@ DEFAULT_METRICS = ("response_time", "error_rate", "throughput")
 SUMMARY_FIGURES = ("total_traces", "success_rate", "average_duration", "error_count")
 
 
-@dataclass(frozen=True)
-class DashboardRequest:
+class DashboardRequest(NamedTuple):
     """Which window (the last 24 hours), which figures, and how wide the buckets are.
 
     `metrics` are names of FIGURES; `group_by` is minute, hour, day or week, None for what suits the window.
@@ -52,8 +52,7 @@ class DashboardRequest:
     group_by: str | None = None
 
 
-@dataclass(frozen=True)
-class DashboardSummary:
+class DashboardSummary(NamedTuple):
     """The window in four figures.
 
     `success_rate` is completed ÷ finished, a share from 0 to 1; `average_duration` is in ms, over finished
@@ -66,8 +65,7 @@ class DashboardSummary:
     error_count: int
 
 
-@dataclass(frozen=True)
-class TimePoint:
+class TimePoint(NamedTuple):
     """One bucket: where it begins (microseconds since 1970), its traces, and a value for each figure."""
 
     bucket: int
@@ -93,8 +91,7 @@ class TopError:
     trace_id: str
 
 
-@dataclass(frozen=True)
-class Trend:
+class Trend(NamedTuple):
     """A figure in this window and in the one of the same length before it.
 
     `change` is (current - previous) ÷ previous, None where there is nothing to divide by; `direction` is
@@ -108,8 +105,7 @@ class Trend:
     verdict: str
 
 
-@dataclass(frozen=True)
-class DashboardData:
+class DashboardData(NamedTuple):
     """A whole dashboard over [start, end), in microseconds since 1970."""
 
     start: int
@@ -119,5 +115,5 @@ class DashboardData:
     summary: DashboardSummary
     timeseries: tuple[TimePoint, ...] = ()
     top_errors: tuple[TopError, ...] = ()
-    performance_trends: Mapping[str, Trend] = field(default_factory=dict)
+    performance_trends: Mapping[str, Trend] = MappingProxyType({})
     """For the figures of the summary and for each of `metrics`."""

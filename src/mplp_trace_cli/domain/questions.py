@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.requests import Instant
 from mplp_trace_cli.domain.times import checked_instant, from_datetime, parse_instant
 
 
-@dataclass(frozen=True)
-class TimeRange:
+class TimeRange(NamedTuple):
     """From `start`, inclusive, to `end`, exclusive; None leaves that side open."""
 
     start: Instant | None = None
@@ -45,8 +44,7 @@ def to_instant(value: Instant | None, field_name: str) -> int | None:
     return checked_instant(instant, f"{field_name}: the instant")
 
 
-@dataclass(frozen=True)
-class TraceFilter:
+class TraceFilter(NamedTuple):
     """Which traces: values of one field widen, different fields narrow. Names are globs."""
 
     context_ids: Sequence[str] = ()
@@ -65,8 +63,7 @@ class TraceFilter:
     text: Sequence[str] = ()
 
 
-@dataclass(frozen=True)
-class EventFilter:
+class EventFilter(NamedTuple):
     """Which events: values of one field widen, different fields narrow. Event types are globs."""
 
     trace_ids: Sequence[str] = ()
@@ -104,8 +101,7 @@ class Pagination:
         return (self.page - 1) * (self.limit or 0)
 
 
-@dataclass(frozen=True)
-class TraceAggregation:
+class TraceAggregation(NamedTuple):
     """Groups and figures instead of rows; nothing given is one group of all.
 
     `group_by` are columns, `tag`, or paths into JSON (`meta.PATH` of traces, `data.PATH` of events);
@@ -118,12 +114,11 @@ class TraceAggregation:
     time_bucket: str | None = None
 
 
-@dataclass(frozen=True)
-class ExportRequest:
+class ExportRequest(NamedTuple):
     """What to write and how; `format` None takes it from the suffix of `destination`."""
 
     destination: str
-    filter: TraceFilter = field(default_factory=TraceFilter)
+    filter: TraceFilter = TraceFilter()
     format: str | None = None
     compression: str | None = None
     include_events: bool | None = None
@@ -134,8 +129,7 @@ class ExportRequest:
     """The permissions that new files do not get; None is the process's own."""
 
 
-@dataclass(frozen=True)
-class ImportRequest:
+class ImportRequest(NamedTuple):
     """Files to load; `-` is standard input. `again` loads files that were loaded before."""
 
     files: Sequence[str]

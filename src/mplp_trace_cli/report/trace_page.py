@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mplp_trace_cli.analysis.answers import TraceWithEvents
+from mplp_trace_cli.analysis.results import TraceWithEvents
 from mplp_trace_cli.domain.enums import Level
 from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.summary import Spread

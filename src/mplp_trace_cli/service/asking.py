@@ -9,7 +9,7 @@ from mplp_trace_cli.domain.errors import FeatureDisabled
 from mplp_trace_cli.service.base import Asked, ServiceBase, operation, request_of
 
 if TYPE_CHECKING:
-    from mplp_trace_cli.analysis.answers import (
+    from mplp_trace_cli.analysis.results import (
         EventQueryResult,
         TraceQueryResult,
         TraceWithEvents,
@@ -57,8 +57,8 @@ class AskingService(ServiceBase):
         the page beside each other, or under `filter`, `aggregation` and `pagination`.
         """
         from mplp_trace_cli.analysis.aggregation import aggregate_traces
-        from mplp_trace_cli.analysis.answers import TraceQueryResult
         from mplp_trace_cli.analysis.queries import query_traces
+        from mplp_trace_cli.analysis.results import TraceQueryResult
         from mplp_trace_cli.domain.questions import TraceFilter
 
         wanted, groups, page = _parts(TraceFilter, (filter, aggregation, pagination), given)
@@ -83,8 +83,8 @@ class AskingService(ServiceBase):
         It takes what `query_traces` takes, in the same ways.
         """
         from mplp_trace_cli.analysis.aggregation import aggregate_events
-        from mplp_trace_cli.analysis.answers import EventQueryResult
         from mplp_trace_cli.analysis.queries import query_events
+        from mplp_trace_cli.analysis.results import EventQueryResult
         from mplp_trace_cli.domain.questions import EventFilter
 
         wanted, groups, page = _parts(EventFilter, (filter, aggregation, pagination), given)

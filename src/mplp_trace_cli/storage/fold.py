@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mplp_trace_cli.domain.errors import StorageFailed, StoreBusy, StoreMissing, WrongPair
 from mplp_trace_cli.storage.inbox import Batch, Inbox
@@ -26,8 +26,7 @@ from mplp_trace_cli.storage.store import (
 )
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """A store, the inbox beside it, and the present in microseconds."""
 
     store: Store
