@@ -117,3 +117,9 @@ class QueryFailed(TraceError):
     """A query that is wrong, refused, or was interrupted."""
 
     code = "query_failed"
+
+
+class MissingExtra(TraceError):
+    """An ability whose packages are not installed."""
+
+    code = "missing_extra"
