@@ -35,7 +35,7 @@ class MetricsConfig(NamedTuple):
     metric_types: tuple[str, ...] = ("system", "application", "custom")
     """The categories that are told when none is asked for; without `system` nothing is measured."""
     custom_metrics: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
-    """By name: type, unit, help and buckets of samples that do not say theirs, and a `value` until there is one."""
+    """By name: type, unit, help and buckets of samples that say none, and a `value` until there is one."""
 
 
 class EventConfig(NamedTuple):
@@ -169,7 +169,9 @@ def _check_declared(name: str, declared: Mapping[str, Any], path: str) -> None:
         raise InvalidInput(f"{path}: must be a table")
     unknown = [key for key in declared if key not in DECLARED_KEYS]
     if unknown:
-        raise InvalidInput(f"{path}.{unknown[0]}: there is no such option; there are {', '.join(DECLARED_KEYS)}")
+        raise InvalidInput(
+            f"{path}.{unknown[0]}: there is no such option; there are {', '.join(DECLARED_KEYS)}"
+        )
     try:
         metric_row({"name": name, "value": 0, **declared}, lambda: 0)
     except InvalidInput as fault:

@@ -47,7 +47,11 @@ class SystemSampler:
     def sample(self) -> list[Reading]:
         """What can be measured now; rates are those since the last call, left out in the first."""
         sources = (self._cpu_usage, self._memory_usage, self._disk_usage, self._network_io, self._connections)
-        return [reading for name, source in zip(SYSTEM_METRICS, sources, strict=True) for reading in self._ask(name, source)]
+        return [
+            reading
+            for name, source in zip(SYSTEM_METRICS, sources, strict=True)
+            for reading in self._ask(name, source)
+        ]
 
     def _ask(self, name: str, source: Callable[[], Iterator[Reading]]) -> list[Reading]:
         try:

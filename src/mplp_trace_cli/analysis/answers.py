@@ -25,6 +25,8 @@ class Kind(StrEnum):
     """Microseconds since 1970."""
     DURATION = "duration"
     """Milliseconds."""
+    FIGURE = "figure"
+    """A number with its unit, as text for people."""
     JSON = "json"
     """The text of a JSON value."""
 

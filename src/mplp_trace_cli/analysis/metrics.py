@@ -7,7 +7,7 @@
 | error_rate (share) | application | those with errors ÷ those that started; None without any |
 | active_traces | application | started before its end, and not ended before it |
 | events_per_second | application | events in it ÷ its seconds |
-| any other | gauge, histogram | value (newest; of a histogram the mean), count, avg, min, max, p50, p95, p99 |
+| any other | gauge, histogram | value (newest; or the mean), count, avg, min, max, p50, p95, p99 |
 | any other | counter | value and sum (of the increments), count, rate (sum ÷ seconds) |
 """
 
@@ -161,7 +161,11 @@ def _application(db: Connection, question: Question) -> list[MetricSeries]:
         return []
     cells = question.cells
     figures = application_figures(db, cells)
-    trends = application_figures(db, Cells.parts(question.start, question.end, question.trend)) if question.trend else []
+    trends = (
+        application_figures(db, Cells.parts(question.start, question.end, question.trend))
+        if question.trend
+        else []
+    )
     return [
         MetricSeries(
             MetricCategory.APPLICATION.value,
@@ -226,7 +230,7 @@ class _Row(NamedTuple):
     unit: str | None
     labels: str
     cell: int
-    count: int
+    samples: int
     newest: float
     sum: float
     min: float
@@ -243,7 +247,7 @@ class _Row(NamedTuple):
     @property
     def mean(self) -> float | None:
         """None where the sum is more than a float holds."""
-        return _finite(self.sum / self.count) if self.count else None
+        return _finite(self.sum / self.samples)
 
     @property
     def headline(self) -> float | None:
@@ -302,7 +306,7 @@ def _series(row: _Row, question: Question, trend: tuple[float | None, ...] = ())
         labels_of(row.labels),
         row.help,
         value=row.headline,
-        count=row.count,
+        count=row.samples,
         timestamp=row.timestamp,
         bucket=None if question.bucket is None else cells.begin(row.cell),
         trend=trend,

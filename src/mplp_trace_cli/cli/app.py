@@ -83,10 +83,13 @@ class LazyGroup(TyperGroup):
 def _command(name: str) -> Any:
     module, panel = COMMANDS[name]
     found = getattr(import_module(f"{_ROOM}.{module}"), f"{name}_command")
-    command = typer.main.get_command(found) if isinstance(found, typer.Typer) else made_command(name, found)
+    if isinstance(found, typer.Typer):
+        command: Any = typer.main.get_command(found)
+        _add_global_options(command)
+    else:
+        command = made_command(name, found)
     command.name = name
-    command.rich_help_panel = panel  # type: ignore[attr-defined]
-    _add_global_options(command)
+    command.rich_help_panel = panel
     return command
 
 
@@ -95,7 +98,9 @@ def made_command(name: str, function: Any) -> Any:
     single = typer.Typer(add_completion=False)
     example = getattr(function, "example", None)
     settings = getattr(function, "settings", None)
-    single.command(name, epilog=f"Example: {example}" if example else None, context_settings=settings)(function)
+    single.command(name, epilog=f"Example: {example}" if example else None, context_settings=settings)(
+        function
+    )
     command = typer.main.get_command(single)
     _add_global_options(command)
     return command

@@ -130,7 +130,7 @@ def _text_cell(kind: Kind, value: Any) -> str:
 
 def _markdown(answer: Answer) -> None:
     output.answer("| " + " | ".join(_markdown_cell(name) for name in answer.names) + " |")
-    rules = ("---:" if c.kind in (Kind.NUMBER, Kind.DURATION) else "---" for c in answer.columns)
+    rules = ("---:" if c.kind in _RIGHT else "---" for c in answer.columns)
     output.answer("| " + " | ".join(rules) + " |")
     for row in answer.rows:
         cells = (people_text(c, v) for c, v in zip(answer.columns, row, strict=True))
@@ -235,7 +235,7 @@ def _print_folding(columns: list[Column], texts: list[list[str]]) -> None:
         box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold"
     )
     for column in columns:
-        right = column.kind in (Kind.NUMBER, Kind.DURATION)
+        right = column.kind in _RIGHT
         table.add_column(
             output.visible(column.name),
             justify="right" if right else "left",
@@ -253,7 +253,7 @@ def _print_plain(columns: list[Column], rows: list[list[str]]) -> None:
 
     table = [[output.visible(text) for text in row] for row in [[c.name for c in columns], *rows]]
     widths = [max(map(cell_len, cells)) for cells in zip(*table, strict=True)]
-    right = [column.kind in (Kind.NUMBER, Kind.DURATION) for column in columns]
+    right = [column.kind in _RIGHT for column in columns]
     for number, row in enumerate(table):
         cells = []
         for text, width, to_right in zip(row, widths, right, strict=True):
@@ -264,8 +264,9 @@ def _print_plain(columns: list[Column], rows: list[list[str]]) -> None:
             output.answer("─" * (sum(widths) + 2 * (len(widths) - 1)))
 
 
-_NARROW = (Kind.NUMBER, Kind.DURATION, Kind.INSTANT)
-_WORDS = ("status", "level", "started (UTC)", "time (UTC)")
+_RIGHT = (Kind.NUMBER, Kind.DURATION, Kind.FIGURE)
+_NARROW = (*_RIGHT, Kind.INSTANT)
+_WORDS = ("status", "level", "started (UTC)", "time (UTC)", "trend")
 _FOLDED_CELLS, _GAP_CELLS = 8, 2
 
 

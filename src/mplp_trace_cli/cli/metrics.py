@@ -1,4 +1,4 @@
-"""`metrics`: recording, measuring and telling metrics; the commands that record load nothing of those that tell."""
+"""`metrics`: the group, and its commands that record, which load nothing of those that tell."""
 
 from __future__ import annotations
 
@@ -97,7 +97,9 @@ def observe_command(
     best_effort: BestEffort = False,
 ) -> None:
     """Record one observation of a histogram."""
-    request = RecordMetricRequest(name, _number(value), "histogram", unit, help_text, buckets=_bounds(buckets))
+    request = RecordMetricRequest(
+        name, _number(value), "histogram", unit, help_text, buckets=_bounds(buckets)
+    )
     _record(request, label, timestamp)
 
 
@@ -126,14 +128,15 @@ def _bounds(text: str | None) -> list[float] | None:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise InvalidInput(f"--buckets: {text[:60]!r} is not a list of numbers", hint="--buckets 5,10,50") from None
+        raise InvalidInput(
+            f"--buckets: {text[:60]!r} is not a list of numbers", hint="--buckets 5,10,50"
+        ) from None
 
 
-for _function, _example in (
-    (set_command, "mplp-trace metrics set queue_depth 17 --unit jobs --label queue=mail"),
-    (inc_command, "mplp-trace metrics inc pages_read 12"),
-    (observe_command, "mplp-trace metrics observe llm_latency 212 --unit ms --buckets 100,250,1000"),
-):
-    _function.example = _example  # type: ignore[attr-defined]
-    # A negative number is a value, not an option.
-    _function.settings = {"ignore_unknown_options": True}  # type: ignore[attr-defined]
+_NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
+"""`-5` is a value, not an option."""
+
+set_command.settings = inc_command.settings = observe_command.settings = _NEGATIVE_NUMBERS  # type: ignore[attr-defined]
+set_command.example = "mplp-trace metrics set queue_depth 17 --unit jobs --label queue=mail"  # type: ignore[attr-defined]
+inc_command.example = "mplp-trace metrics inc pages_read 12"  # type: ignore[attr-defined]
+observe_command.example = "mplp-trace metrics observe llm_latency 212 --unit ms"  # type: ignore[attr-defined]

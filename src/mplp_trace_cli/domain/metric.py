@@ -24,7 +24,7 @@ class MetricRow(NamedTuple):
 
 
 class MetricSample(NamedTuple):
-    """One measured value: of a gauge what it is now, of a counter the increment, of a histogram one observation.
+    """One measured value: what a gauge is now, by how much a counter went up, an observation of a histogram.
 
     `timestamp` is in microseconds since 1970.
     """

@@ -36,7 +36,9 @@ SYSTEM_METRICS = _by_name(
 )
 APPLICATION_METRICS = _by_name(
     KnownMetric("request_count", "traces", "Traces that started in the range."),
-    KnownMetric("response_time_avg", "ms", "Mean duration of the traces started in the range that have finished."),
+    KnownMetric(
+        "response_time_avg", "ms", "Mean duration of the traces started in the range that have finished."
+    ),
     KnownMetric("error_rate", "share", "Traces with errors, of the traces started in the range."),
     KnownMetric("active_traces", "traces", "Traces that were active at the end of the range."),
     KnownMetric("events_per_second", "events/s", "Events in the range, per second of it."),

@@ -63,7 +63,7 @@ class RecordEventRequest(NamedTuple):
 
 
 class RecordMetricRequest(NamedTuple):
-    """One sample of a metric; None of `type`, `unit`, `help` and `buckets` is what the options declare for it.
+    """One sample of a metric; a type, unit, help or buckets left out are those that the options declare.
 
     Without a declaration the type is gauge. Of a counter `value` is the increment.
     """

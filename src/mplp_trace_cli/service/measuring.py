@@ -30,7 +30,9 @@ class MeasuringService(AskingService):
         asked = request_of(RecordMetricRequest, request, given)
         config = self._wiring.options.metrics_config
         if not config.enable_custom_metrics:
-            raise FeatureDisabled("custom metrics are off", hint="metrics_config.enable_custom_metrics = true")
+            raise FeatureDisabled(
+                "custom metrics are off", hint="metrics_config.enable_custom_metrics = true"
+            )
         fields = asked._asdict()
         declared = config.custom_metrics.get(asked.name, {}) if isinstance(asked.name, str) else {}
         for name in DECLARABLE:
@@ -54,6 +56,7 @@ class MeasuringService(AskingService):
     @operation
     def get_metrics(
         self,
+        /,
         time_range: MetricsRequest | TimeRange | Mapping[str, Any] | None = None,
         metric_types: Iterable[str] | None = None,
         **given: Any,

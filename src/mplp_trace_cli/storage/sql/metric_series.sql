@@ -3,7 +3,7 @@
 SELECT
     category, name, type, unit, labels,
     (epoch_us(timestamp) - $origin) // $width AS cell,
-    count(*) AS count,
+    count(*) AS samples,
     arg_max(value, (timestamp, seq)) AS newest,
     fsum(value) AS sum,
     min(value) AS min,
