@@ -76,7 +76,9 @@ def _columns(bucket: str | None) -> tuple[Column, ...]:
 
 def _row(series: MetricSeries, bucket: str | None) -> tuple[object, ...]:
     row = [getattr(series, column.name) for column in _columns(bucket)]
-    row[_columns(bucket).index(COLUMNS[3])] = json.dumps(dict(series.labels), ensure_ascii=False, separators=(",", ":"))
+    row[_columns(bucket).index(COLUMNS[3])] = json.dumps(
+        dict(series.labels), ensure_ascii=False, separators=(",", ":")
+    )
     return tuple(row)
 
 

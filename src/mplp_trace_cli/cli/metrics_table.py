@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
@@ -24,19 +24,19 @@ class _Shown(NamedTuple):
     wide_only: bool = False
 
 
-def for_people(series: Iterable[MetricSeries], *, bucketed: bool) -> Answer:
-    """The series for a table or markdown."""
+def for_people(series: Sequence[MetricSeries], *, bucketed: bool) -> Answer:
+    """The series for a table or markdown; a column in which nothing stands is left out."""
     first = _BUCKET if bucketed else ()
     last = () if bucketed else _TREND
     shown = [each for each in (*first, *_COLUMNS, *last) if is_wide() or not each.wide_only]
-    rows = [tuple(each.text(one) for each in shown) for one in series]
-    return Answer(tuple(each.column for each in shown), rows)
+    cells = [[each.text(one) for one in series] for each in shown]
+    said = [(each.column, texts) for each, texts in zip(shown, cells, strict=True) if any(texts)]
+    return Answer(tuple(column for column, _ in said), list(zip(*(texts for _, texts in said), strict=True)))
 
 
 def _title(series: MetricSeries) -> str:
-    """`queue_depth{queue=mail}`."""
-    labels = ", ".join(f"{key}={value}" for key, value in series.labels.items())
-    return f"{series.name}{{{labels}}}" if labels else series.name
+    """`queue_depth queue=mail`, which folds between its words."""
+    return " ".join([series.name, *(f"{key}={value}" for key, value in series.labels.items())])
 
 
 def _value(series: MetricSeries) -> str:

@@ -76,3 +76,25 @@ class MeasuringService(AskingService):
         question = question_of(asked, self._wiring.options, self._wiring.clock())
         with self.reading() as db:
             return get_metrics(db, question)
+
+    @operation
+    def export_metrics(
+        self, format: str = "prometheus", time_range: TimeRange | Mapping[str, Any] | None = None
+    ) -> str:
+        """All metrics as text for a scraper, `prometheus` or `openmetrics`; application metrics over a range.
+
+        The range is the last hour where none is given. Needs prometheus-client (MissingExtra).
+        """
+        from mplp_trace_cli.analysis.metric_families import EXPORT_RANGE_US, metric_families
+        from mplp_trace_cli.analysis.metrics import question_of
+        from mplp_trace_cli.domain.metrics_data import MetricsRequest
+        from mplp_trace_cli.domain.questions import TimeRange
+        from mplp_trace_cli.interchange.prometheus import check_format, exposition
+
+        check_format(format)
+        now = self._wiring.clock()
+        asked = MetricsRequest(time_range or TimeRange(now - EXPORT_RANGE_US))
+        question = question_of(asked, self._wiring.options, now)
+        with self.reading() as db:
+            families = metric_families(db, question)
+        return exposition(families, format)
