@@ -22,7 +22,7 @@ from mplp_trace_cli.analysis.metrics import (
 )
 from mplp_trace_cli.domain.enums import MetricType
 from mplp_trace_cli.domain.json_text import parse
-from mplp_trace_cli.domain.metric_catalog import APPLICATION_METRICS, MetricCategory
+from mplp_trace_cli.domain.metric_catalog import APPLICATION_METRICS, SYSTEM_METRICS, MetricCategory
 from mplp_trace_cli.domain.metric_families import DEFAULT_BOUNDS, FamilySeries, MetricFamily
 from mplp_trace_cli.domain.times import MIN_INSTANT, SECOND_US
 from mplp_trace_cli.domain.units import BaseUnit, base_unit, unit_in
@@ -129,7 +129,7 @@ def _family(totals: list[_Total], counts: _Counts) -> MetricFamily:
         by_labels.setdefault(total.label_set, []).append(total)
     newest = max(totals, key=lambda total: tuple(total.newest_at))
     said = [total for total in totals if total.help]
-    help_ = max(said, key=lambda total: tuple(total.newest_at)).help if said else None
+    help_ = max(said, key=lambda total: tuple(total.newest_at)).help if said else _known_help(newest)
     is_histogram = newest.type == MetricType.HISTOGRAM
     bounds = _bounds(totals) if is_histogram else ()
     series = []
@@ -137,6 +137,10 @@ def _family(totals: list[_Total], counts: _Counts) -> MetricFamily:
         inside = _added([counts[_key(total)] for total in some], len(bounds)) if is_histogram else ()
         series.append(FamilySeries(dict(labels), _value(some), sum(one.samples for one in some), inside))
     return MetricFamily(newest.category, newest.name, newest.type, newest.base, help_, tuple(series), bounds)
+
+
+def _known_help(total: _Total) -> str | None:
+    return SYSTEM_METRICS[total.name].help if total.category == MetricCategory.SYSTEM else None
 
 
 def _value(totals: list[_Total]) -> float:

@@ -84,8 +84,8 @@ def _metric(name: str, family: MetricFamily) -> Metric:
 
 
 def _help(family: MetricFamily) -> str:
-    said = (family.help or "").strip()
-    return said or f"{family.name}, as it was recorded."
+    said = family.help or ""
+    return said if said.strip() else f"{family.name}, as it was recorded."
 
 
 def _samples(name: str, family: MetricFamily, series: Any, labels: dict[str, str]) -> Iterator[Any]:
