@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 import rows_asking
+import rows_metrics
 import rows_moving
 import rows_recording
 from ground import FULL, QUICK, Ground
@@ -57,6 +58,7 @@ ROWS: dict[str, Row] = {
     "import": rows_moving.import_file,
     "memory": rows_moving.memory,
     "ask": rows_asking.ask,
+    "collector": rows_metrics.collector,
     "export": rows_moving.export,
     "crowd": rows_recording.crowd_vs_sqlite_utils,
     "disk": rows_moving.disk,

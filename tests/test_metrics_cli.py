@@ -16,7 +16,6 @@ from tests.conftest import ROOT, Cli
 from tests.helpers_processes import at_once
 from tests.helpers_storage import entries, held_for_writing, service_at
 from tests.terminal import dangers, on_terminal
-from tests.test_import_hygiene import imported
 
 
 def shown(cli: Cli, *arguments: str) -> list[dict[str, Any]]:
@@ -98,20 +97,6 @@ def test_best_effort_is_an_option_too(cli: Cli) -> None:
     """Of the commands that record, not of those that ask."""
     assert cli("metrics", "inc", "m", "x", "--best-effort").code == 0
     assert cli("metrics", "show", "--since", "x", env={"MPLP_TRACE_BEST_EFFORT": "1"}).code == 2
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("set", "m", "1", "--unit", "ms", "--label", "k=v", "--timestamp", "5m"),
-        ("inc", "m"),
-        ("observe", "m", "1", "--buckets", "1,2"),
-    ],
-)
-def test_recording_imports_nothing_heavy(cli: Cli, arguments: tuple[str, ...]) -> None:
-    """As light as `record`."""
-    cli.ok("create", "first")
-    assert imported(cli, "metrics", *arguments) == set()
 
 
 def count_up(db: str, times: int) -> None:
