@@ -145,11 +145,14 @@ def _categories(asked: Sequence[str] | None, options: TraceModuleOptions) -> fro
 def get_metrics(db: Connection, question: Question) -> MetricsData:
     """The series that a question asks for, in order of name, type, unit and labels."""
     found = [*_application(db, question), *_samples(db, question)]
-    by_category: dict[str, dict[str, tuple[MetricSeries, ...]]] = {each.value: {} for each in MetricCategory}
+    by_category: dict[str, dict[str, list[MetricSeries]]] = {each.value: {} for each in MetricCategory}
     for series in found:
-        names = by_category[series.category]
-        names[series.name] = (*names.get(series.name, ()), series)
-    return MetricsData(question.start, question.end, **by_category)
+        by_category[series.category].setdefault(series.name, []).append(series)
+    named = {
+        category: {name: tuple(some) for name, some in names.items()}
+        for category, names in by_category.items()
+    }
+    return MetricsData(question.start, question.end, **named)
 
 
 # -- from traces and events ------------------------------------------------------------------------

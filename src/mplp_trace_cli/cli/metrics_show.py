@@ -90,10 +90,16 @@ def _tell_nothing(data: MetricsData, since: str | None) -> None:
 
 def _tell_types(data: MetricsData) -> None:
     """Says which names have samples of several types, since an export can take one of them only."""
-    for name, series in data.custom.items():
-        types = sorted({one.type for one in series})
-        if len(types) > 1:
-            output.note(f"{name} was recorded as {_listed(types)}; an export takes the newest of them")
+    types = {name: sorted({one.type for one in series}) for name, series in data.custom.items()}
+    several = [name for name, words in types.items() if len(words) > 1]
+    if len(several) == 1:
+        words = _listed(types[several[0]])
+        output.note(f"{several[0]} was recorded as {words}; an export takes the newest of them")
+    elif several:
+        shown = ", ".join(several[:3]) + (", …" if len(several) > 3 else "")
+        output.note(
+            f"{len(several):,} names were recorded with several types ({shown}); an export takes the newest"
+        )
 
 
 def _listed(words: Sequence[str]) -> str:
