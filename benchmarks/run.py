@@ -20,6 +20,7 @@ import psutil
 
 import rows_asking
 import rows_figures
+import rows_metrics
 import rows_moving
 import rows_recording
 from ground import FULL, QUICK, Ground
@@ -60,6 +61,7 @@ ROWS: dict[str, Row] = {
     "ask": rows_asking.ask,
     "figures": rows_figures.many,
     "small": rows_figures.few,
+    "collector": rows_metrics.collector,
     "export": rows_moving.export,
     "crowd": rows_recording.crowd_vs_sqlite_utils,
     "disk": rows_moving.disk,

@@ -52,6 +52,9 @@ def recorded(cli: Cli) -> Cli:
         ("complete", "t1"),
         ("fail", "t1", "--message", "why"),
         ("cancel", "t1"),
+        ("metrics", "set", "m", "1", "--unit", "ms", "--label", "k=v", "--timestamp", "5m"),
+        ("metrics", "inc", "m"),
+        ("metrics", "observe", "m", "1", "--buckets", "1,2"),
     ],
 )
 def test_recording_imports_nothing_heavy(recorded: Cli, arguments: tuple[str, ...]) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mplp_trace_cli.domain.enums import Level, MetricType, TraceStatus, TraceType
     from mplp_trace_cli.domain.errors import TraceError
     from mplp_trace_cli.domain.event import Event
+    from mplp_trace_cli.domain.metric import MetricSample
+    from mplp_trace_cli.domain.metrics_data import MetricsData, MetricSeries, MetricsRequest
     from mplp_trace_cli.domain.questions import (
         EventFilter,
         ExportRequest,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         EndTraceRequest,
         OperationResult,
         RecordEventRequest,
+        RecordMetricRequest,
     )
     from mplp_trace_cli.domain.summary import TraceSummary
     from mplp_trace_cli.domain.trace import Trace
@@ -48,6 +51,8 @@ _HOMES = {
     "domain.enums": ("Level", "MetricType", "TraceStatus", "TraceType"),
     "domain.errors": ("TraceError",),
     "domain.event": ("Event",),
+    "domain.metric": ("MetricSample",),
+    "domain.metrics_data": ("MetricSeries", "MetricsData", "MetricsRequest"),
     "domain.questions": (
         "EventFilter",
         "ExportRequest",
@@ -57,7 +62,13 @@ _HOMES = {
         "TraceAggregation",
         "TraceFilter",
     ),
-    "domain.requests": ("CreateTraceRequest", "EndTraceRequest", "OperationResult", "RecordEventRequest"),
+    "domain.requests": (
+        "CreateTraceRequest",
+        "EndTraceRequest",
+        "OperationResult",
+        "RecordEventRequest",
+        "RecordMetricRequest",
+    ),
     "domain.summary": ("TraceSummary",),
     "domain.trace": ("Trace",),
     "interchange.exporting": ("ExportReport",),
@@ -78,11 +89,16 @@ __all__ = [
     "ExportRequest",
     "ImportRequest",
     "Level",
+    "MetricSample",
+    "MetricSeries",
     "MetricType",
     "MetricsConfig",
+    "MetricsData",
+    "MetricsRequest",
     "OperationResult",
     "Pagination",
     "RecordEventRequest",
+    "RecordMetricRequest",
     "TimeRange",
     "Trace",
     "TraceAggregation",

@@ -5,6 +5,7 @@ Precedence: what the caller says, the environment, the project's file, the user'
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -19,16 +20,22 @@ PROJECT_FILE = ".mplp-trace.toml"
 STORE_FILE = "traces.duckdb"
 DB_VARIABLE = "MPLP_TRACE_DB"
 CONFIG_VARIABLE = "MPLP_TRACE_CONFIG"
+DECLARED_KEYS = ("type", "help", "value", "buckets", "unit")
+"""What may be said of a custom metric."""
 
 
 class MetricsConfig(NamedTuple):
-    """How metrics are collected; intervals are in ms."""
+    """How metrics are collected and which ones are told; intervals are in ms."""
 
     collection_interval: float = 5_000
+    """How often the background sampler measures."""
     aggregation_window: float = 60_000
+    """Over how long it averages what it measured: one sample a window is kept."""
     enable_custom_metrics: bool = True
     metric_types: tuple[str, ...] = ("system", "application", "custom")
+    """The categories that are told when none is asked for; without `system` nothing is measured."""
     custom_metrics: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    """By name: type, unit, help and buckets of samples that say none, and a `value` until there is one."""
 
 
 class EventConfig(NamedTuple):
@@ -139,6 +146,36 @@ def check_options(options: TraceModuleOptions) -> None:
     parse_word(Level, options.event_config.default_level, "event_config.default_level")
     if options.event_config.max_event_bytes <= 0:
         raise InvalidInput("event_config.max_event_bytes: must be greater than 0")
+    if options.metrics_config != MetricsConfig():
+        _check_metrics(options.metrics_config)
+
+
+def _check_metrics(config: MetricsConfig) -> None:
+    from mplp_trace_cli.domain.metric_catalog import MetricCategory  # only where they are configured
+
+    for name in ("collection_interval", "aggregation_window"):
+        if not 0 < getattr(config, name) < math.inf:
+            raise InvalidInput(f"metrics_config.{name}: must be greater than 0")
+    for word in config.metric_types:
+        parse_word(MetricCategory, word, "metrics_config.metric_types")
+    for name, declared in config.custom_metrics.items():
+        _check_declared(name, declared, f"metrics_config.custom_metrics.{name}")
+
+
+def _check_declared(name: str, declared: Mapping[str, Any], path: str) -> None:
+    from mplp_trace_cli.domain.metric import metric_row
+
+    if not isinstance(declared, Mapping):
+        raise InvalidInput(f"{path}: must be a table")
+    unknown = [key for key in declared if key not in DECLARED_KEYS]
+    if unknown:
+        raise InvalidInput(
+            f"{path}.{unknown[0]}: there is no such option; there are {', '.join(DECLARED_KEYS)}"
+        )
+    try:
+        metric_row({"name": name, "value": 0, **declared}, lambda: 0)
+    except InvalidInput as fault:
+        raise InvalidInput(f"{path}: {fault.message}") from None
 
 
 def _build(kind: type[Any], table: Mapping[str, Any], prefix: str) -> Any:

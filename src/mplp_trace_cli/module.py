@@ -6,14 +6,29 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from mplp_trace_cli.config import TraceModuleOptions, check_options, load_options, resolve_store
+from mplp_trace_cli.config import (
+    MetricsConfig,
+    TraceModuleOptions,
+    check_options,
+    load_options,
+    resolve_store,
+)
 from mplp_trace_cli.domain.errors import TraceError
 from mplp_trace_cli.domain.ids import new_id
+from mplp_trace_cli.domain.metric_catalog import MetricCategory
 from mplp_trace_cli.service import TraceManagementService, Wiring
 from mplp_trace_cli.storage.paths import StorePaths
 
+if TYPE_CHECKING:
+    import logging
+
+    from mplp_trace_cli.domain.metric import MetricRow
+
 FOLD_SECONDS = 5.0
+MOST_KEPT = 1_000
+"""Samples that wait for an inbox that cannot be written."""
 
 
 def wall_clock() -> int:
@@ -54,6 +69,63 @@ class FoldingThread:
         self._thread.join()
 
 
+class CollectingThread:
+    """Measures the system each interval and records the mean of each window, until it is stopped.
+
+    What goes wrong is logged and never reaches the program; what could not be recorded is tried again.
+    """
+
+    def __init__(self, service: TraceManagementService, config: MetricsConfig) -> None:
+        self._service = service
+        self._interval = config.collection_interval / 1_000
+        self._window = config.aggregation_window / 1_000
+        self._kept: list[MetricRow] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="mplp-trace-collect", daemon=True)
+
+    def _run(self) -> None:
+        try:
+            self._collect()
+        except Exception:
+            _log().exception("measuring the system has ended; the program goes on")
+
+    def _collect(self) -> None:
+        from mplp_trace_cli.sampling import Means, sample_rows  # psutil, in this thread and when it is wanted
+
+        sampler, means = self._service.system_sampler(_log().warning), Means()
+        sampler.sample()  # the reading that the first rates count from
+        due = time.monotonic() + self._window
+        while not self._stopping.wait(self._interval):
+            means.add(sampler.sample())
+            if time.monotonic() >= due:
+                self._record(sample_rows(means.take(), self._service.now()))
+                due = time.monotonic() + self._window
+        self._record(sample_rows(means.take(), self._service.now()))
+
+    def _record(self, rows: list[MetricRow]) -> None:
+        self._kept = [*self._kept, *rows][-MOST_KEPT:]
+        try:
+            if self._kept:
+                self._service.record_samples(self._kept)
+            self._kept = []
+        except TraceError as error:
+            _log().warning("system metrics are kept for the next time: %s", error.message)
+
+    def __enter__(self) -> CollectingThread:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+
+def _log() -> logging.Logger:
+    import logging  # 4 ms that no command need pay
+
+    return logging.getLogger("mplp_trace_cli")
+
+
 class TraceModule:
     """The Trace module over one store; use it as a context manager, or `close` it."""
 
@@ -66,6 +138,9 @@ class TraceModule:
         self.trace_management_service = TraceManagementService(wiring)
         self._open = contextlib.ExitStack()
         self._open.enter_context(FoldingThread(self.trace_management_service))
+        config = options.metrics_config
+        if options.enable_metrics_collection and MetricCategory.SYSTEM in config.metric_types:
+            self._open.enter_context(CollectingThread(self.trace_management_service, config))
         self._closed = False
 
     def close(self) -> None:
@@ -77,10 +152,7 @@ class TraceModule:
         try:
             self.trace_management_service.fold_if_free()
         except TraceError as error:
-            import logging
-
-            log = logging.getLogger("mplp_trace_cli")
-            log.warning("what was recorded stays in the inbox for now: %s", error.message)
+            _log().warning("what was recorded stays in the inbox for now: %s", error.message)
         self.trace_management_service.close()
 
     def __enter__(self) -> TraceModule:

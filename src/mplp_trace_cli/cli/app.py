@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from importlib import import_module
 from typing import Annotated, Any
@@ -29,6 +29,7 @@ COMMANDS = {
     "dashboard": ("dashboard", ASKING),
     "sql": ("sql", ASKING),
     "schema": ("sql", ASKING),
+    "metrics": ("metrics", ASKING),
     "import": ("importing", MOVING),
     "export": ("exporting", MOVING),
     "rejects": ("rejects", MOVING),
@@ -41,23 +42,28 @@ COMMANDS = {
 
 
 class LazyCommands(dict[str, Any]):
-    """Commands by name, each made from its module when it is first looked at."""
+    """Commands by name, each made when it is first looked at."""
+
+    def __init__(self, names: Collection[str], make: Callable[[str], Any]) -> None:
+        super().__init__()
+        self._names = names
+        self._make = make
 
     def __missing__(self, name: str) -> Any:
-        self[name] = _command(name)
+        self[name] = self._make(name)
         return self[name]
 
     def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if name in COMMANDS else default
+        return self[name] if name in self._names else default
 
     def __iter__(self) -> Iterator[str]:
-        return iter(COMMANDS)
+        return iter(self._names)
 
     def keys(self) -> Any:
-        return COMMANDS.keys()
+        return self._names
 
     def items(self) -> Any:
-        return [(name, self[name]) for name in COMMANDS]
+        return [(name, self[name]) for name in self._names]
 
 
 class LazyGroup(TyperGroup):
@@ -65,7 +71,7 @@ class LazyGroup(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**{**attributes, "commands": None})
-        self.commands = LazyCommands()
+        self.commands = LazyCommands(COMMANDS, _command)
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command; a closed pipe is told apart from every other fault of a file."""
@@ -79,14 +85,24 @@ def _command(name: str) -> Any:
     module, panel = COMMANDS[name]
     found = getattr(import_module(f"{_ROOM}.{module}"), f"{name}_command")
     if isinstance(found, typer.Typer):
-        command = typer.main.get_command(found)
+        command: Any = typer.main.get_command(found)
+        _add_global_options(command)
     else:
-        single = typer.Typer(add_completion=False)
-        epilog = getattr(found, "example", None)
-        single.command(name, epilog=f"Example: {epilog}" if epilog else None)(found)
-        command = typer.main.get_command(single)
+        command = made_command(name, found)
     command.name = name
-    command.rich_help_panel = panel  # type: ignore[attr-defined]
+    command.rich_help_panel = panel
+    return command
+
+
+def made_command(name: str, function: Any) -> Any:
+    """The command of a function, its `example` at the end of its help, with the global options."""
+    single = typer.Typer(add_completion=False)
+    example = getattr(function, "example", None)
+    settings = getattr(function, "settings", None)
+    single.command(name, epilog=f"Example: {example}" if example else None, context_settings=settings)(
+        function
+    )
+    command = typer.main.get_command(single)
     _add_global_options(command)
     return command
 

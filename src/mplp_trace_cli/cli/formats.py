@@ -315,7 +315,7 @@ def _on_lines(column: Column, cells: list[str]) -> Column:
 
 
 _NARROW = (*_RIGHT, Kind.INSTANT)
-_WORDS = ("status", "level", "bucket", "started (UTC)", "time (UTC)")
+_WORDS = ("status", "level", "bucket", "started (UTC)", "time (UTC)", "trend")
 _FOLDED_CELLS, _GAP_CELLS = 8, 2
 
 

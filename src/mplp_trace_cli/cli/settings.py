@@ -18,7 +18,8 @@ os.umask(USER_UMASK)
 
 COLORS = ("auto", "always", "never")
 RECORDING = frozenset(("create", "record", "complete", "fail", "cancel"))
-"""The commands that `--best-effort` keeps from stopping a script."""
+"""The commands that `--best-effort` keeps from stopping a script, and below, those of `metrics`."""
+RECORDING_METRICS = frozenset(("set", "inc", "observe"))
 
 
 class Settings(NamedTuple):
@@ -49,7 +50,10 @@ def set_option(name: str, value: Any) -> None:
 def is_best_effort(arguments: list[str]) -> bool:
     """True when a failure of this command line is to be a warning."""
     asked = "--best-effort" in arguments or os.environ.get("MPLP_TRACE_BEST_EFFORT") in ("1", "true", "yes")
-    return asked and any(word in RECORDING for word in arguments)
+    if not asked:
+        return False
+    measures = "metrics" in arguments and not RECORDING_METRICS.isdisjoint(arguments)
+    return measures or not RECORDING.isdisjoint(arguments)
 
 
 @contextmanager

@@ -23,20 +23,49 @@ class MetricRow(NamedTuple):
     timestamp: int
 
 
+class MetricSample(NamedTuple):
+    """One measured value: what a gauge is now, by how much a counter went up, an observation of a histogram.
+
+    `timestamp` is in microseconds since 1970.
+    """
+
+    name: str
+    type: MetricType
+    value: float
+    unit: str | None
+    help: str | None
+    labels: Mapping[str, str]
+    buckets: tuple[float, ...] | None
+    timestamp: int
+
+    @classmethod
+    def from_row(cls, row: MetricRow) -> MetricSample:
+        """The sample of a row that is known to be valid."""
+        buckets = None if row.buckets is None else tuple(map(float, parse(row.buckets)))
+        return cls(
+            row.name,
+            MetricType(row.type),
+            row.value,
+            row.unit,
+            row.help,
+            parse(row.labels),
+            buckets,
+            row.timestamp,
+        )
+
+
 def metric_row(fields: Mapping[str, Any], clock: Callable[[], int]) -> MetricRow:
     """The valid sample that `fields` describe; raises InvalidInput with every fault."""
     check = Checker(fields)
-    value = check.number("value")
-    if fields.get("value") is None:
-        check.problems.append("value: required")
+    type_ = check.word("type", MetricType) or MetricType.GAUGE.value
     labels = check.json_object("labels") or EMPTY_OBJECT
     if any(not isinstance(label, str) for label in parse(labels).values()):
         check.problems.append("labels: must be an object of texts")
     timestamp = check.instant("timestamp")
     row = MetricRow(
         check.required_text("name"),
-        check.word("type", MetricType) or MetricType.GAUGE.value,
-        value or 0.0,
+        type_,
+        _value(check, type_),
         check.text("unit"),
         check.text("help"),
         labels,
@@ -45,6 +74,15 @@ def metric_row(fields: Mapping[str, Any], clock: Callable[[], int]) -> MetricRow
     )
     check.finish()
     return row
+
+
+def _value(check: Checker, type_: str) -> float:
+    value = check.number("value")
+    if check.fields.get("value") is None:
+        check.problems.append("value: required")
+    elif value is not None and value < 0 and type_ == MetricType.COUNTER:
+        check.problems.append("value: a counter only goes up: must not be negative")
+    return value or 0.0
 
 
 def _buckets(check: Checker) -> str | None:

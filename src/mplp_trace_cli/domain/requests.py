@@ -62,6 +62,22 @@ class RecordEventRequest(NamedTuple):
     event_id: str | None = None
 
 
+class RecordMetricRequest(NamedTuple):
+    """One sample of a metric; a type, unit, help or buckets left out are those that the options declare.
+
+    Without a declaration the type is gauge. Of a counter `value` is the increment.
+    """
+
+    name: str
+    value: float
+    type: str | None = None
+    unit: str | None = None
+    help: str | None = None
+    labels: Mapping[str, str] | str | None = None
+    buckets: Sequence[float] | None = None
+    timestamp: Instant | None = None
+
+
 class EndTraceRequest(NamedTuple):
     """The end of an active trace, by default now; `message` goes into an error event beside it."""
 

@@ -84,7 +84,7 @@ def request_of(
         raise InvalidInput("; ".join(f"{name}: required" for name in missing)) from None
 
 
-_REQUIRED = ("context_id", "name", "trace_id", "event_type", "destination", "files", "status")
+_REQUIRED = ("context_id", "name", "trace_id", "event_type", "destination", "files", "status", "value")
 
 
 class ServiceBase:

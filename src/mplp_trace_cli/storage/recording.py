@@ -23,6 +23,7 @@ from mplp_trace_cli.storage.inbox import (
     END,
     EVENT,
     EVENT_WITH_ID,
+    METRIC,
     START,
     Entry,
     Inbox,
@@ -32,6 +33,7 @@ from mplp_trace_cli.storage.inbox import (
 from mplp_trace_cli.storage.paths import StorePaths
 
 if TYPE_CHECKING:
+    from mplp_trace_cli.domain.metric import MetricRow
     from mplp_trace_cli.domain.trace import KnownTrace, TraceRow
 
 LOOKUP_SECONDS = 0.5
@@ -94,6 +96,11 @@ class Recorder:
         self.require_open(row.trace_id, now)
         if not self.inbox.record_event(row, kind, now):
             raise TraceFinished(f"trace {row.trace_id} has just ended")
+
+    def record_metrics(self, rows: Iterable[MetricRow]) -> None:
+        """Records samples durably, all of them in one transaction."""
+        with self.inbox.writing():
+            self.inbox.append((METRIC, encode_body(row)) for row in rows)
 
     def end_trace(self, trace_id: str, ending: Ending, now: int) -> KnownTrace:
         """Ends a trace durably and gives it; the same end again changes nothing.
