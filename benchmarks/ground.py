@@ -84,7 +84,7 @@ class Ground:
         return Command((str(BIN / "sqlite-utils"), *map(str, arguments)), self._environment(None))
 
     def _environment(self, store: Path | None) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("MPLP_")}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MPLP_", "PYTHON"))}
         own = {"HOME": str(self.folder), "NO_COLOR": "1"}
         return {**kept, **own, **({"MPLP_TRACE_DB": str(store)} if store else {})}
 
