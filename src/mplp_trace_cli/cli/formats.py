@@ -9,7 +9,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
@@ -195,8 +195,13 @@ def styled(column: str, text: str) -> Any:
     """A cell of a table: plain text, whatever is in it, coloured by what its word means."""
     from rich.text import Text
 
-    style = _STYLES.get(text, "") if column in ("status", "level") else _COLUMN_STYLES.get(column, "")
+    style = word_style(text) if column in ("status", "level") else _COLUMN_STYLES.get(column, "")
     return Text(output.visible(text), style=style, overflow="fold")
+
+
+def word_style(word: str) -> str:
+    """The colour of a status or a level."""
+    return _STYLES.get(word, "")
 
 
 _STYLES = {
@@ -226,7 +231,7 @@ def print_table(columns: Iterable[Column], rows: Iterable[Iterable[Any]]) -> Non
     if is_painted():
         show(folding_table(columns, rows))
     else:
-        _print_plain(columns, _texts(columns, rows))
+        print_plain(columns, _texts(columns, rows))
 
 
 def is_painted() -> bool:
@@ -281,7 +286,7 @@ def folding_table(columns: list[Column], rows: Iterable[Iterable[Any]]) -> Any:
     return table
 
 
-def _print_plain(columns: list[Column], rows: list[list[str]]) -> None:
+def print_plain(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """The same table where nothing folds and nothing is coloured: Rich's 40 ms are for terminals."""
     from rich.cells import cell_len
 
