@@ -9,10 +9,12 @@ from typing import NamedTuple
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.cli.tables import is_wide
 from mplp_trace_cli.domain.metrics_data import MetricSeries
-from mplp_trace_cli.domain.words import humane_bytes, humane_duration
+from mplp_trace_cli.domain.words import humane_bytes, humane_duration, humane_rate
 
 CELLS = 16
 BARS = "▁▂▃▄▅▆▇█"
+LEVEL = "▄"
+"""What does not change."""
 NOTHING = "·"
 
 
@@ -49,7 +51,7 @@ def _in_unit(name: str) -> Callable[[MetricSeries], str]:
 
 
 def _rate(series: MetricSeries) -> str:
-    return "" if series.rate is None else f"{_short(series.rate)}/s"
+    return "" if series.rate is None else humane_rate(series.rate)
 
 
 def figure(value: float | None, unit: str | None, *, named: bool = False) -> str:
@@ -58,16 +60,19 @@ def figure(value: float | None, unit: str | None, *, named: bool = False) -> str
         return ""
     if unit in _SCALED:
         return _SCALED[unit](value)
-    return f"{_short(value)} {unit}" if named and unit else _short(value)
+    if not named or not unit:
+        return _short(value)
+    return f"{_short(value)} {unit[:-1] if value == 1 and unit.endswith('s') else unit}"
 
 
 _SCALED: dict[str | None, Callable[[float], str]] = {
     "ms": humane_duration,
     "s": lambda value: humane_duration(value * 1_000),
-    "percent": lambda value: f"{_short(value)} %",
-    "%": lambda value: f"{_short(value)} %",
-    "share": lambda value: f"{_short(100 * value)} %",
+    "percent": lambda value: f"{_short(value)}%",
+    "%": lambda value: f"{_short(value)}%",
+    "share": lambda value: f"{_short(100 * value)}%",
     "bytes": humane_bytes,
+    "events/s": humane_rate,
     "bytes/s": lambda value: f"{humane_bytes(value)}/s",
 }
 
@@ -90,7 +95,7 @@ def chart(values: Sequence[float | None]) -> str:
 
 def _bar(above: float, span: float) -> str:
     if not span or not math.isfinite(span):
-        return BARS[0]
+        return LEVEL
     return BARS[min(len(BARS) - 1, int(above / span * len(BARS)))]
 
 
