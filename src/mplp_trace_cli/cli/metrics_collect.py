@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import time
 from collections.abc import Iterator
 from typing import Annotated
@@ -32,16 +34,42 @@ def collect_command(
     if count is None:
         output.note(f"measuring every {humane_duration(milliseconds)} until Ctrl-C")
     recorded = 0
+    signals = _Signals()
     with open_service() as service, FoldingThread(service, FOLD_SECONDS):
         sampler = service.system_sampler(output.warning)
         sampler.sample()  # the reading that the first rates count from
         try:
             for _ in _moments(milliseconds / 1_000, count):
                 rows = sample_rows(sampler.sample(), service.now())
-                service.record_samples(rows)
-                recorded += len(rows)
+                with signals.held():
+                    service.record_samples(rows)
+                    recorded += len(rows)
         finally:
             output.note(f"recorded {counted(recorded, 'sample')}")
+
+
+class _Signals:
+    """The signals that end a command; one that comes while samples are recorded waits until they are counted."""
+
+    _ENDING = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self._came: list[int] = []
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """While this is open a signal is only noted; afterwards it does what it would have done."""
+        before = {number: signal.signal(number, self._note) for number in self._ENDING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if self._came:
+            signal.raise_signal(self._came[0])
+
+    def _note(self, number: int, _frame: object) -> None:
+        self._came.append(number)
 
 
 def _moments(seconds: float, count: int | None) -> Iterator[None]:
