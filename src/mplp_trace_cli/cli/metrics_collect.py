@@ -49,7 +49,7 @@ def collect_command(
 
 
 class _Signals:
-    """The signals that end a command; one that comes while samples are recorded waits until they are counted."""
+    """The signals that end a command; one that comes while samples are recorded waits for their count."""
 
     _ENDING = (signal.SIGINT, signal.SIGTERM)
 
