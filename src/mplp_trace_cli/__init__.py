@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mplp_trace_cli.analysis.answers import EventQueryResult, TraceQueryResult, TraceWithEvents
     from mplp_trace_cli.config import EventConfig, MetricsConfig, TraceModuleOptions
+    from mplp_trace_cli.domain.changes import Change
+    from mplp_trace_cli.domain.diff import DiffKind, DiffRow, TraceDiff
     from mplp_trace_cli.domain.enums import Level, MetricType, TraceStatus, TraceType
     from mplp_trace_cli.domain.errors import TraceError
     from mplp_trace_cli.domain.event import Event
@@ -42,6 +44,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "analysis.answers": ("EventQueryResult", "TraceQueryResult", "TraceWithEvents"),
     "config": ("EventConfig", "MetricsConfig", "TraceModuleOptions"),
+    "domain.changes": ("Change",),
+    "domain.diff": ("DiffKind", "DiffRow", "TraceDiff"),
     "domain.enums": ("Level", "MetricType", "TraceStatus", "TraceType"),
     "domain.errors": ("TraceError",),
     "domain.event": ("Event",),
@@ -62,7 +66,10 @@ _HOMES = {
 }
 
 __all__ = [
+    "Change",
     "CreateTraceRequest",
+    "DiffKind",
+    "DiffRow",
     "EndTraceRequest",
     "Event",
     "EventConfig",
@@ -79,6 +86,7 @@ __all__ = [
     "RecordEventRequest",
     "TimeRange",
     "Trace",
+    "TraceDiff",
     "TraceError",
     "TraceFilter",
     "TraceManagementService",

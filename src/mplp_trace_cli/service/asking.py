@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         TraceQueryResult,
         TraceWithEvents,
     )
+    from mplp_trace_cli.domain.diff import TraceDiff
     from mplp_trace_cli.domain.questions import EventFilter, Pagination, TraceAggregation, TraceFilter
 
 
@@ -70,6 +71,16 @@ class AskingService(ServiceBase):
         with self.reading() as db:
             answer = query_events(db, request_of(EventFilter, filter, {}), page)
             return EventQueryResult(answer.held(), page.page, page.limit)
+
+    @operation
+    def diff_traces(self, first: str, second: str, threshold: float = 10.0) -> TraceDiff:
+        """What differs between the traces of exactly those ids; `threshold` is of durations, in percent."""
+        from mplp_trace_cli.analysis.lookup import get_trace
+        from mplp_trace_cli.domain.diff import diff_traces
+
+        with self.reading() as db:
+            traces = [get_trace(db, trace_id, None).trace for trace_id in (first, second)]
+        return diff_traces(*traces, threshold=threshold)
 
 
 def _no_aggregation(aggregation: TraceAggregation | None) -> None:
