@@ -28,6 +28,7 @@ COMMANDS = {
     "events": ("query", ASKING),
     "sql": ("sql", ASKING),
     "schema": ("sql", ASKING),
+    "diff": ("diff", ASKING),
     "import": ("importing", MOVING),
     "export": ("exporting", MOVING),
     "rejects": ("rejects", MOVING),

@@ -14,6 +14,8 @@ from enum import StrEnum
 
 from mplp_trace_cli.domain.alignment import aligned
 from mplp_trace_cli.domain.changes import Change, json_changes
+from mplp_trace_cli.domain.checks import as_number
+from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.json_text import dumps
 from mplp_trace_cli.domain.trace import Trace
@@ -122,8 +124,12 @@ def diff_traces(first: Trace, second: Trace, threshold: float = DEFAULT_THRESHOL
     """Compares two traces with their events.
 
     A duration counts as slower or faster when the longer is more than `threshold` percent and at least
-    1 ms above the shorter; a threshold of 0 lets every difference count.
+    1 ms above the shorter; a threshold of 0 lets every difference count. Raises InvalidInput for another
+    threshold than a number from 0.
     """
+    limit = as_number(threshold)
+    if limit is None or limit < 0:
+        raise InvalidInput("threshold: must be a number of percent, not negative")
     rows = tuple(_rows(first.events, second.events, threshold))
     pace = _pace(first.duration_ms, second.duration_ms, threshold)
     return TraceDiff(first, second, pace, tuple(_trace_changes(first, second)), rows)

@@ -79,8 +79,8 @@ class AskingService(ServiceBase):
         from mplp_trace_cli.domain.diff import diff_traces
 
         with self.reading() as db:
-            traces = [get_trace(db, trace_id, None).trace for trace_id in (first, second)]
-        return diff_traces(*traces, threshold=threshold)
+            one, other = (get_trace(db, trace_id, None).trace for trace_id in (first, second))
+        return diff_traces(one, other, threshold)
 
 
 def _no_aggregation(aggregation: TraceAggregation | None) -> None:
