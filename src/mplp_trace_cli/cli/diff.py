@@ -56,7 +56,7 @@ def diff_command(
     format_: options.Format = None,
     json_: options.Json = False,
 ) -> int:
-    """Compare two traces: events missing, new, moved, slower or faster, and changed; 1 where they differ."""
+    """Compare two traces: what is missing, new, moved, slower or changed; exit code 1 when they differ."""
     from mplp_trace_cli.analysis.lookup import get_trace, resolve_trace
 
     chosen = formats.chosen_format(format_, json_)

@@ -15,8 +15,9 @@ Pairs = list[tuple[int, int]]
 def aligned(first: Keyed, second: Keyed) -> Pairs:
     """The places of the elements that stand for each other, ascending on both sides.
 
-    An element is its keys, finest first; two may be paired when their last, coarsest keys are equal. Pairing
-    finely may leave more unpaired, and the other way round: the alignment that is least unlike is taken.
+    An element is its keys, finest first: where one is equal, the coarser ones are too, and where none is, the
+    two cannot be paired. Pairing finely may leave more unpaired, and the other way round: the alignment that
+    is least unlike is taken.
     """
     keys = len(first[0]) if first and second else 0
     candidates = (_in_steps(first, second, range(finest, keys)) for finest in range(keys))

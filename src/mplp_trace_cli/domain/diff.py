@@ -277,17 +277,19 @@ def _in_order(first: _Node, second: _Node) -> Iterator[tuple[_Node | None, _Node
 
 
 def _children(a: _Node | None, b: _Node | None) -> list[tuple[_Node | None, _Node | None]]:
-    missing = [child for child in a.children if child.twin is None or not child.has_moved] if a else []
+    """Those of both nodes; between two that stayed, first what is missing, then what is new or came there."""
+    mine = [child for child in a.children if not child.has_moved] if a else []
     merged: list[tuple[_Node | None, _Node | None]] = []
+    new: list[tuple[_Node | None, _Node | None]] = []
     at = 0
     for child in b.children if b else ():
-        if child.twin is not None and not child.has_moved:
-            while missing[at] is not child.twin:
-                merged.append((missing[at], None))
-                at += 1
-            at += 1
-        merged.append((child.twin, child))
-    return merged + [(child, None) for child in missing[at:]]
+        if child.twin is None or child.has_moved:
+            new.append((child.twin, child))
+            continue
+        stayed = mine.index(child.twin, at)
+        merged += [*((missing, None) for missing in mine[at:stayed]), *new, (child.twin, child)]
+        new, at = [], stayed + 1
+    return [*merged, *((missing, None) for missing in mine[at:]), *new]
 
 
 # -- rows ------------------------------------------------------------------------------------------
