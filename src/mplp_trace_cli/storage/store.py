@@ -136,6 +136,7 @@ class Store:
                 with running(db, spill), duckdb_errors(self.paths.store):
                     yield db
             finally:
+                db.interrupt()  # to close waits for what a stopped query still does
                 db.close()
 
     def _say_waiting(self, wait_seconds: float, reason: str) -> None:
