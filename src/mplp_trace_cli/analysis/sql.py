@@ -91,15 +91,15 @@ def _question(db: Connection, query: str) -> _Question:
     for (_, name), (_, following) in pairwise(tokens):
         if following == "(" and name.strip('"').lower() in _ACTING:
             raise QueryFailed(f"sql: {name} is refused: sql only asks", hint="mplp-trace schema")
-    text = query.encode()[: next((at for at, token in tokens if token == ";"), None)].decode()
     words = [token.upper() for _, token in tokens[:2]]
-    if words[:1] != ["EXPLAIN"]:
-        return _Question(text, _names(db, query))
-    depth = 2 if words[1:] == ["ANALYZE"] else 1
-    if len(tokens) <= depth:
+    depth = 0 if words[:1] != ["EXPLAIN"] else 2 if words[1:] == ["ANALYZE"] else 1
+    if depth and len(tokens) <= depth:
         raise QueryFailed("sql: EXPLAIN of what?", hint="mplp-trace schema")
-    explained = text.encode()[tokens[depth][0] :].decode()
-    return _Question(explained, _names(db, explained), " ".join(words[:depth]))
+    begins = tokens[depth][0] if depth else 0
+    ends = next((at for at, token in tokens if token == ";"), None)
+    asked = query.encode()
+    names = _names(db, asked[begins:].decode())
+    return _Question(asked[begins:ends].decode(), names, " ".join(words[:depth]))
 
 
 def _tokens(query: str) -> list[tuple[int, str]]:
