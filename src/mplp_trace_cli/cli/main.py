@@ -69,7 +69,7 @@ def _guarded(arguments: list[str]) -> int:
     except (OSError, MemoryError) as error:
         return _told(_sentence(error), None, FAILED, arguments)
     except Exception as fault:
-        if os.environ.get(DEBUG_VARIABLE):
+        if os.environ.get(DEBUG_VARIABLE) and signals.exit_code() is None:
             raise
         message = f"a fault in {PROGRAM}: {type(fault).__name__}: {fault}".splitlines()[0]
         return _told(message, f"set {DEBUG_VARIABLE}=1 to see where, and report it", FAILED, arguments)
