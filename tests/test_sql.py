@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -212,20 +210,16 @@ def test_a_signal_ends_a_query(cli: Cli, query: str, number: signal.Signals) -> 
 def test_ctrl_c_ends_a_query_on_a_terminal(cli: Cli) -> None:
     """As typed."""
     ours, theirs = os.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, "sql", LONG[0]],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env=cli.environment(),
+    process = subprocess.Popen(  # the first terminal that the leader of a session opens is the one it obeys
+        ["sh", "-c", 'exec "$@" <"$TERMINAL" >"$TERMINAL" 2>&1', "sh", *COMMAND, "sql", LONG[0]],
+        env=cli.environment({"TERMINAL": os.ttyname(theirs)}),
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - a terminal of its own
     )
-    os.close(theirs)
     at_work(process)
     os.write(ours, b"\x03")
     assert process.wait(STOPPED_SECONDS) == 130
     os.close(ours)
+    os.close(theirs)
 
 
 def test_a_reader_that_leaves_ends_a_query(cli: Cli) -> None:
