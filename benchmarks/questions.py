@@ -18,10 +18,14 @@ from mplp_trace_cli.analysis.aggregation import aggregate_events, aggregate_trac
 from mplp_trace_cli.analysis.answers import Answer
 from mplp_trace_cli.analysis.dashboard import dashboard
 from mplp_trace_cli.analysis.lookup import get_trace
+from mplp_trace_cli.analysis.metrics import get_metrics, question_of
 from mplp_trace_cli.analysis.queries import query_events, query_traces
 from mplp_trace_cli.analysis.sql import run_sql
 from mplp_trace_cli.cli.formats import PAGE_ROWS
+from mplp_trace_cli.cli.metrics_table import CELLS
+from mplp_trace_cli.config import TraceModuleOptions
 from mplp_trace_cli.domain.dashboard import DashboardRequest
+from mplp_trace_cli.domain.metrics_data import MetricsRequest
 from mplp_trace_cli.domain.questions import (
     EventFilter,
     ExportRequest,
@@ -69,7 +73,11 @@ QUESTIONS: dict[str, Callable[[Connection, str], object]] = {
     ),
     "events --trace ID": lambda db, trace: query_events(db, EventFilter(trace_ids=[trace]), Pagination()),
     f"dashboard --since {SINCE} --until {UNTIL}": lambda db, _: dashboard(db, DashboardRequest(_DAY), _now()),
+    f"metrics show --since {SINCE} --until {UNTIL}": lambda db, _: get_metrics(
+        db, question_of(MetricsRequest(_DAY, trend=CELLS), TraceModuleOptions(), _now())
+    ),
     "show ID": lambda db, trace: get_trace(db, trace, None),
+    "diff ID ID": lambda db, trace: [get_trace(db, trace, None) for _ in range(2)],
     f'sql "{COUNTS}"': lambda db, _: run_sql(db, COUNTS, {}),
     EXPORT: lambda db, _: _export(db),
 }

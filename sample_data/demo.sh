@@ -59,6 +59,9 @@ run events --min-level error --group-by source --metric count,max_duration --sin
 run dashboard --since 2026-03-04 --until 2026-03-04
 run show checkout-incident-01 --html incident.html
 
+step "A good run and a bad one"
+run_expecting 1 diff checkout-baseline-01 checkout-incident-01 --limit 6
+
 step "Questions of your own, in SQL"
 run sql "SELECT context_id, count(*) AS traces, count_if(status = 'failed') AS failed,
          round(quantile_cont(duration_ms, 0.95)) AS p95_ms FROM traces GROUP BY ALL ORDER BY traces DESC"
@@ -71,6 +74,12 @@ run record stage_started --trace "$id" --set stage=plan --source core
 run record stage_completed --trace "$id" --set stage=plan --set status=success --duration-ms 1250
 run complete "$id"
 run show "$id"
+
+step "Metrics, counted from any number of processes"
+run metrics inc pages_read 12
+run metrics inc pages_read 30
+run metrics set queue_depth 4 --label queue=mail
+run metrics show --type custom
 
 step "Export"
 run export -o traces.parquet

@@ -227,6 +227,7 @@ NEVER = [
     ["show", "all", "--events", "1000"],
     ["events", "--limit", "1000"],
     ["events", "--json"],
+    ["diff", "all", "all", "--all", "--limit", "1000"],
     ["query", "--status", "\x1b[31m\u202ered"],
     ["--nosuch\x1b[31m\u202ered"],
 ]
@@ -238,6 +239,10 @@ SHOWN = [
     ["sql", "SELECT message, data FROM events"],
     *[[command, "--format", form] for command in ("query", "events") for form in ("json", "csv", "markdown")],
     ["show", "all", "--json"],
+    *[
+        ["diff", "all", "all", "--all", "--format", form, "--limit", "1000"]
+        for form in ("table", "json", "csv")
+    ],
     ["sql", 'SELECT 1 AS "\x1b[31m\u202ered[bold]"'],
     ["show", "\x1b[31m\u202ered"],
     ["query", "--status", "\x1b[31m\u202ered"],

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mplp_trace_cli.analysis.results import EventQueryResult, TraceQueryResult, TraceWithEvents
     from mplp_trace_cli.config import EventConfig, MetricsConfig, TraceModuleOptions
+    from mplp_trace_cli.domain.changes import Change
     from mplp_trace_cli.domain.dashboard import DashboardData, DashboardRequest
+    from mplp_trace_cli.domain.diff import DiffKind, DiffRow, TraceDiff
     from mplp_trace_cli.domain.enums import Level, MetricType, TraceStatus, TraceType
     from mplp_trace_cli.domain.errors import TraceError
     from mplp_trace_cli.domain.event import Event
@@ -48,6 +50,8 @@ _HOMES = {
     "analysis.results": ("EventQueryResult", "TraceQueryResult", "TraceWithEvents"),
     "config": ("EventConfig", "MetricsConfig", "TraceModuleOptions"),
     "domain.dashboard": ("DashboardData", "DashboardRequest"),
+    "domain.changes": ("Change",),
+    "domain.diff": ("DiffKind", "DiffRow", "TraceDiff"),
     "domain.enums": ("Level", "MetricType", "TraceStatus", "TraceType"),
     "domain.errors": ("TraceError",),
     "domain.event": ("Event",),
@@ -77,9 +81,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "Change",
     "CreateTraceRequest",
     "DashboardData",
     "DashboardRequest",
+    "DiffKind",
+    "DiffRow",
     "EndTraceRequest",
     "Event",
     "EventConfig",
@@ -102,6 +109,7 @@ __all__ = [
     "TimeRange",
     "Trace",
     "TraceAggregation",
+    "TraceDiff",
     "TraceError",
     "TraceFilter",
     "TraceManagementService",

@@ -29,6 +29,7 @@ COMMANDS = {
     "dashboard": ("dashboard", ASKING),
     "sql": ("sql", ASKING),
     "schema": ("sql", ASKING),
+    "diff": ("diff", ASKING),
     "metrics": ("metrics", ASKING),
     "import": ("importing", MOVING),
     "export": ("exporting", MOVING),

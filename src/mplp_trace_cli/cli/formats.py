@@ -96,10 +96,15 @@ def _json_cell(kind: Kind, value: Any) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "null"
     if kind is Kind.INSTANT:
-        return f'"{format_instant(value)}"'
+        return f'"{_exact_instant(value)}"'
     if kind in (Kind.JSON, Kind.TEXTS) or type(value).__name__ == "Decimal":  # whose module costs 1 ms
         return str(value)
     return json.dumps(value, ensure_ascii=False)
+
+
+def _exact_instant(value: int | str) -> str:
+    """RFC 3339; what SQL has beyond it, such as infinity, is text already."""
+    return value if isinstance(value, str) else format_instant(value)
 
 
 def _csv(answer: Answer) -> None:
@@ -119,7 +124,7 @@ def _text_cell(kind: Kind, value: Any) -> str:
     if value is None:
         return ""
     if kind is Kind.INSTANT:
-        return format_instant(value)
+        return _exact_instant(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
@@ -167,9 +172,9 @@ _HUMANE: dict[Kind, Callable[[Any], str]] = {
 }
 
 
-def humane_instant(instant: int) -> str:
+def humane_instant(instant: int | str) -> str:
     """`2026-03-02 09:15:00`, in UTC."""
-    return format_instant(instant)[:19].replace("T", " ")
+    return instant if isinstance(instant, str) else format_instant(instant)[:19].replace("T", " ")
 
 
 def console() -> Any:

@@ -17,7 +17,7 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from mplp_trace_cli.cli import output
+from mplp_trace_cli.cli import output, signals
 from mplp_trace_cli.cli.app import PROGRAM, app
 from mplp_trace_cli.cli.settings import COLORS, is_best_effort, set_option
 from mplp_trace_cli.domain.errors import TraceError
@@ -26,11 +26,7 @@ DEBUG_VARIABLE = "MPLP_TRACE_DEBUG"
 OK, NEGATIVE, FAILED, INTERRUPTED, CLOSED_STDOUT = 0, 1, 2, 130, 141
 
 
-class Terminated(BaseException):
-    """Somebody asked this process to end."""
-
-
-_STOPPED = {output.StdoutClosed: CLOSED_STDOUT, Terminated: 128 + signal.SIGTERM}
+_STOPPED = {output.StdoutClosed: CLOSED_STDOUT, signals.Terminated: 128 + signal.SIGTERM}
 
 
 def run() -> NoReturn:
@@ -47,10 +43,12 @@ def run() -> NoReturn:
 def main() -> int:
     """Runs the command of `sys.argv` and gives its exit code, its answer flushed."""
     os.umask(0o077)  # what this tool keeps is its owner's alone; exports follow the user's
-    signal.signal(signal.SIGTERM, _on_sigterm)
-    code = _guarded(sys.argv[1:])
+    signals.listen()
     try:
+        code = _guarded(sys.argv[1:])
         sys.stdout.flush()
+    except (KeyboardInterrupt, signals.Terminated):  # while it was being said how the command ended
+        code = signals.exit_code() or INTERRUPTED
     except BrokenPipeError:
         code = CLOSED_STDOUT
     except OSError as error:
@@ -66,12 +64,12 @@ def _guarded(arguments: list[str]) -> int:
         return _told(error.message, error.hint, NEGATIVE if error.negative else FAILED, arguments)
     except TyperException as error:
         return _usage(error, arguments)
-    except (output.StdoutClosed, KeyboardInterrupt, typer.Abort, Terminated) as stopped:
+    except (output.StdoutClosed, KeyboardInterrupt, typer.Abort, signals.Terminated) as stopped:
         return _STOPPED.get(type(stopped), INTERRUPTED)
     except (OSError, MemoryError) as error:
         return _told(_sentence(error), None, FAILED, arguments)
     except Exception as fault:
-        if os.environ.get(DEBUG_VARIABLE):
+        if os.environ.get(DEBUG_VARIABLE) and signals.exit_code() is None:
             raise
         message = f"a fault in {PROGRAM}: {type(fault).__name__}: {fault}".splitlines()[0]
         return _told(message, f"set {DEBUG_VARIABLE}=1 to see where, and report it", FAILED, arguments)
@@ -98,12 +96,11 @@ def _usage(error: TyperException, arguments: list[str]) -> int:
 
 
 def _told(message: str, hint: str | None, code: int, arguments: list[str]) -> int:
+    stopped = signals.exit_code()
+    if stopped is not None:  # what went wrong is that a query was stopped
+        return stopped
     if is_best_effort(arguments):
         output.warning(message)
         return OK
     output.error(message, hint)
     return code
-
-
-def _on_sigterm(*_: object) -> NoReturn:
-    raise Terminated

@@ -1,4 +1,4 @@
-"""The tree of events: who hangs below whom."""
+"""The tree of events: who hangs below whom, whatever their parents are said to be."""
 
 from __future__ import annotations
 
@@ -19,11 +19,15 @@ class Node(NamedTuple):
     has_children: bool
 
 
-def tree_of(events: Sequence[Event]) -> list[Node]:
-    """The events as a tree, each before its children and brothers in order.
+class Branch(NamedTuple):
+    """An event and those that hang directly on it, in order."""
 
-    One whose parent is missing, or in a circle, is a root.
-    """
+    event: Event
+    children: list[Branch]
+
+
+def forest(events: Sequence[Event]) -> list[Branch]:
+    """The events as trees, brothers in order; one whose parent is missing, or in a circle, is a root."""
     children: dict[str, list[Event]] = {}
     known = {event.event_id for event in events}
     roots: list[Event] = []
@@ -36,7 +40,18 @@ def tree_of(events: Sequence[Event]) -> list[Node]:
     reached = set(map(id, _walk(roots, children)))
     roots += _heads_of_circles([event for event in events if id(event) not in reached], children)
     heads = set(map(id, roots))
-    return _placed([event for event in events if id(event) in heads], children)
+    return _grown([event for event in events if id(event) in heads], children)
+
+
+def tree_of(events: Sequence[Event]) -> list[Node]:
+    """The events from top to bottom as they are drawn, each before its children and brothers in order."""
+    nodes: list[Node] = []
+    waiting = [(root, False, 0) for root in reversed(forest(events))]
+    while waiting:
+        (event, children), is_last, depth = waiting.pop()
+        nodes.append(Node(event, depth, is_last, bool(children)))
+        waiting.extend((child, at == 0, depth + 1) for at, child in enumerate(reversed(children)))
+    return nodes
 
 
 def _walk(roots: Iterable[Event], children: dict[str, list[Event]]) -> Iterator[Event]:
@@ -60,17 +75,15 @@ def _heads_of_circles(events: list[Event], children: dict[str, list[Event]]) -> 
     return heads
 
 
-def _placed(roots: list[Event], children: dict[str, list[Event]]) -> list[Node]:
-    nodes: list[Node] = []
-    seen: set[int] = set()
-    waiting = [(root, False, 0) for root in reversed(roots)]
+def _grown(roots: list[Event], children: dict[str, list[Event]]) -> list[Branch]:
+    grown = [Branch(root, []) for root in roots]
+    seen = set(map(id, roots))
+    waiting = grown[::-1]
     while waiting:
-        event, is_last, depth = waiting.pop()
-        if id(event) in seen:
-            continue
-        seen.add(id(event))
+        branch = waiting.pop()
         # The same id may stand twice in one trace only by import; its children hang on the first.
-        own = [child for child in children.get(event.event_id, ()) if id(child) not in seen]
-        nodes.append(Node(event, depth, is_last, bool(own)))
-        waiting.extend((child, at == 0, depth + 1) for at, child in enumerate(reversed(own)))
-    return nodes
+        own = [child for child in children.get(branch.event.event_id, ()) if id(child) not in seen]
+        seen.update(map(id, own))
+        branch.children.extend(Branch(child, []) for child in own)
+        waiting.extend(reversed(branch.children))
+    return grown

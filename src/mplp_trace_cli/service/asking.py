@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         TraceWithEvents,
     )
     from mplp_trace_cli.domain.dashboard import DashboardData, DashboardRequest
+    from mplp_trace_cli.domain.diff import TraceDiff
     from mplp_trace_cli.domain.questions import (
         EventFilter,
         Pagination,
@@ -130,6 +131,16 @@ class AskingService(ServiceBase):
         """Raises FeatureDisabled where the options say that nothing is computed from events."""
         if not self._wiring.options.enable_event_aggregation:
             raise FeatureDisabled("event aggregation is off", hint="enable_event_aggregation = true")
+
+    @operation
+    def diff_traces(self, first: str, second: str, threshold: float = 10.0) -> TraceDiff:
+        """What differs between the traces of exactly those ids; `threshold` is of durations, in percent."""
+        from mplp_trace_cli.analysis.lookup import get_trace
+        from mplp_trace_cli.domain.diff import diff_traces
+
+        with self.reading() as db:
+            one, other = (get_trace(db, trace_id, None).trace for trace_id in (first, second))
+        return diff_traces(one, other, threshold)
 
 
 def _parts(

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from mplp_trace_cli.domain.enums import Level
 from mplp_trace_cli.domain.errors import StorageFailed, StoreBusy, StoreMissing, WrongPair
 from mplp_trace_cli.storage.inbox import Batch, Inbox
 from mplp_trace_cli.storage.sql import statement
@@ -24,6 +25,9 @@ from mplp_trace_cli.storage.store import (
     seq_base,
     store_id,
 )
+
+LEVELS = ", ".join(f"'{level}'" for level in Level)
+"""A text beside an ENUM makes both text; as `'warn'::level` it is compared by rank."""
 
 
 class Pair(NamedTuple):
@@ -164,6 +168,7 @@ def overlay(store: Store, inbox: Inbox | None, now: int) -> Iterator[Connection]
     """
     require_store(store, inbox)
     with store.reading() as db:
+        db.execute(f"CREATE TYPE level AS ENUM ({LEVELS})")
         stages = inbox is not None and _stage_waiting(db, Pair(store, inbox, now))
         sources = {table: f"store.{table}" for table in TABLES}
         if stages:

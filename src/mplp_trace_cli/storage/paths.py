@@ -42,11 +42,6 @@ class StorePaths(NamedTuple):
         return f"{self.store}.lock"
 
     @property
-    def spill(self) -> str:
-        """Where large sorts and joins put what memory does not hold."""
-        return f"{self.store}.tmp"
-
-    @property
     def folder(self) -> str:
         """The folder they all lie in."""
         return os.path.dirname(self.store)

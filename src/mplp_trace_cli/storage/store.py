@@ -30,6 +30,7 @@ from mplp_trace_cli.domain.errors import (
 from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.storage.migrations import MIGRATIONS
 from mplp_trace_cli.storage.paths import StorePaths, make_once, os_errors
+from mplp_trace_cli.storage.running import most_spilled, new_spill, running, sweep
 from mplp_trace_cli.storage.sql import migration, statement
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Store:
         with self._locked(wait), self._attached("READ_WRITE", wait) as db:
             db.execute(f"SET checkpoint_threshold = '{CHECKPOINT_AT}'")
             _migrate(db, self.paths.store)
+            sweep(self.paths)
             yield db
 
     @contextlib.contextmanager
@@ -125,22 +127,25 @@ class Store:
         if not self.exists():
             raise StoreMissing(f"there is no store at {self.paths.store}", hint="mplp-trace create NAME")
         with _exclusive_in_process(self.paths.store):
-            db = self._connect()
+            spill = new_spill(self.paths)
+            db = self._connect(spill)
             try:
                 self._attach(db, mode, wait_seconds)
-                with duckdb_errors(self.paths.store):
+                with running(db, spill), duckdb_errors(self.paths.store):
                     yield db
             finally:
+                db.interrupt()  # to close waits for what a stopped query still does
                 db.close()
 
     def _say_waiting(self, wait_seconds: float, reason: str) -> None:
         if wait_seconds > NOTICE_SECONDS:
             self._on_wait(f"waiting for the store, up to {wait_seconds:.0f} s: {reason}")
 
-    def _connect(self) -> Connection:
+    def _connect(self, spill: str) -> Connection:
         config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": self.settings.memory_limit,
-            "temp_directory": self.paths.spill,
+            "temp_directory": spill,
+            "max_temp_directory_size": most_spilled(self.paths),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }

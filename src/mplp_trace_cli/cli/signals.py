@@ -1,0 +1,93 @@
+"""Signals: Ctrl-C and SIGTERM end a command, and at once the query that it runs.
+
+Python runs its handlers between two of its own instructions, and a query is one long call. So a thread hears
+of a signal too, through a pipe, and tells DuckDB to stop; then the handler has its turn.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+DEAF_SECONDS = 0.5
+_LOOK_SECONDS = 0.1
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+_received: list[int] = []
+
+
+class Terminated(BaseException):
+    """Somebody asked this process to end."""
+
+
+def listen() -> None:
+    """From now on a signal stops what runs; SIGINT stays ignored where it was when the process began."""
+    signal.signal(signal.SIGTERM, _on_signal)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _on_signal)
+    hears, says = os.pipe()
+    os.set_blocking(says, False)
+    signal.set_wakeup_fd(says, warn_on_full_buffer=False)
+    threading.Thread(target=_stop_queries, args=(hears,), name="mplp-trace-signals", daemon=True).start()
+
+
+def exit_code() -> int | None:
+    """128 and the number of the first signal that came to stop this process, None while none did."""
+    return 128 + _received[0] if _received else None
+
+
+def _on_signal(number: int, _frame: object) -> NoReturn:
+    _received.append(number)
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
+
+def _stop_queries(hears: int) -> None:
+    while numbers := os.read(hears, 64):
+        stopping = [number for number in numbers if number in _STOPPING]
+        _received.extend(stopping)
+        running = sys.modules.get("mplp_trace_cli.storage.running")  # who has not loaded it runs no query
+        if stopping and running is not None:
+            running.interrupt()
+
+
+@contextmanager
+def ending_the_deaf(most_bytes: int) -> Iterator[None]:
+    """Ends this process when what runs inside heeds no signal, or takes more memory than that.
+
+    A function of SQL over one huge value is such a call: DuckDB neither interrupts it nor counts its memory.
+    """
+    over = threading.Event()
+    threading.Thread(target=_guard, args=(over, most_bytes), name="mplp-trace-guard", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _guard(over: threading.Event, most_bytes: int) -> None:
+    from mplp_trace_cli.cli import output
+
+    while not over.wait(_LOOK_SECONDS):
+        code = exit_code()
+        if code is not None and not over.wait(DEAF_SECONDS):
+            _leave(code)
+        if _resident() > most_bytes:
+            output.error("sql: out of memory: a value is larger than memory_limit", "take less at once")
+            _leave(2)
+
+
+def _resident() -> int:
+    import psutil  # 15 ms, which a quick query does not wait for
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def _leave(code: int) -> NoReturn:
+    from mplp_trace_cli.storage.running import abandon
+
+    abandon()
+    os._exit(code)

@@ -1,0 +1,87 @@
+"""What DuckDB runs in this process: where it spills to, and how others make it stop.
+
+Each connection has a folder of its own for what memory does not hold: DuckDB gives its files there the same
+names in every process, so that two in one folder would read each other's pages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mplp_trace_cli.storage.paths import StorePaths
+
+if TYPE_CHECKING:
+    import duckdb
+
+LEFT_OVER_SECONDS = 600
+_open: dict[str, duckdb.DuckDBPyConnection] = {}
+"""The connections that are open, by their spill folders."""
+_lock = threading.Lock()
+
+
+def new_spill(paths: StorePaths) -> str:
+    """A folder beside the store that no other connection has; DuckDB makes it when it needs it."""
+    return f"{paths.store}.tmp-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def most_spilled(paths: StorePaths) -> str:
+    """Half of what is free on the disk: the other half is for those who record meanwhile."""
+    try:
+        space = os.statvfs(paths.folder)
+    except OSError:
+        return "0B"
+    return f"{space.f_bavail * space.f_frsize // 2}B"
+
+
+def sweep(paths: StorePaths) -> None:
+    """Removes the spill folders of processes that were killed."""
+    for folder in glob.glob(f"{glob.escape(paths.store)}.tmp-*-*"):
+        with contextlib.suppress(OSError, ValueError):
+            files = [folder, *(entry.path for entry in os.scandir(folder))]
+            age = time.time() - max(map(os.path.getmtime, files))
+            # A process of another container has a number that means nothing here, so it must be idle too.
+            if age > LEFT_OVER_SECONDS and not _lives(int(folder.rsplit("-", 2)[1])):
+                shutil.rmtree(folder)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def running(db: duckdb.DuckDBPyConnection, spill: str) -> Iterator[None]:
+    """While it lasts, `interrupt` ends what the connection runs."""
+    with _lock:
+        _open[spill] = db
+    try:
+        yield
+    finally:
+        with _lock:
+            del _open[spill]
+
+
+def interrupt() -> None:
+    """Ends the queries that run in this process; from another thread than theirs."""
+    with _lock:
+        for db in _open.values():
+            db.interrupt()
+
+
+def abandon() -> None:
+    """Removes what the queries of this process have spilled, right before it ends without them."""
+    for folder in list(_open):
+        shutil.rmtree(folder, ignore_errors=True)
