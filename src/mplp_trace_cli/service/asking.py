@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mplp_trace_cli.domain.errors import FeatureDisabled
-from mplp_trace_cli.service.base import Asked, ServiceBase, operation, request_of
+from mplp_trace_cli.service.base import Asked, ServiceBase, operation, request_of, request_or_range
 
 if TYPE_CHECKING:
     from mplp_trace_cli.analysis.results import (
@@ -114,16 +114,12 @@ class AskingService(ServiceBase):
         """
         from mplp_trace_cli.analysis.dashboard import dashboard
         from mplp_trace_cli.domain.dashboard import DashboardRequest
-        from mplp_trace_cli.domain.questions import TimeRange
 
         self.require_event_aggregation()
+        asked_for, fields = request_or_range(request)
         said = {"metrics": metrics, "group_by": group_by}
-        fields = {**{name: value for name, value in said.items() if value is not None}, **given}
-        if isinstance(request, TimeRange) or (
-            isinstance(request, Mapping) and set(request) <= {"start", "end"}
-        ):
-            request, fields = None, {"time_range": request, **fields}
-        asked = request_of(DashboardRequest, request, fields)
+        fields |= {name: value for name, value in said.items() if value is not None}
+        asked: DashboardRequest = request_of(DashboardRequest, asked_for, {**fields, **given})
         with self.reading() as db:
             return dashboard(db, asked, self.now())
 

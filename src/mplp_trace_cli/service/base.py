@@ -84,6 +84,14 @@ def request_of(
         raise InvalidInput("; ".join(f"{name}: required" for name in missing)) from None
 
 
+def request_or_range(given: Any) -> tuple[Any, dict[str, Any]]:
+    """A request as it is, or a time range (`TimeRange`, or a mapping of start and end) as a field of one."""
+    is_bounds = isinstance(given, Mapping) and set(given) <= {"start", "end"}
+    if is_bounds or type(given).__name__ == "TimeRange":  # which need not be imported for that
+        return None, {"time_range": given}
+    return given, {}
+
+
 _REQUIRED = ("context_id", "name", "trace_id", "event_type", "destination", "files", "status", "value")
 
 

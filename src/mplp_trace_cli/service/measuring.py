@@ -9,7 +9,7 @@ from mplp_trace_cli.domain.errors import FeatureDisabled
 from mplp_trace_cli.domain.metric import MetricRow, MetricSample, metric_row
 from mplp_trace_cli.domain.requests import RecordMetricRequest
 from mplp_trace_cli.service.asking import AskingService
-from mplp_trace_cli.service.base import operation, request_of
+from mplp_trace_cli.service.base import operation, request_of, request_or_range
 
 if TYPE_CHECKING:
     from mplp_trace_cli.domain.metrics_data import MetricsData, MetricsRequest
@@ -68,11 +68,10 @@ class MeasuringService(AskingService):
         from mplp_trace_cli.analysis.metrics import get_metrics, question_of
         from mplp_trace_cli.domain.metrics_data import MetricsRequest
 
-        if isinstance(time_range, MetricsRequest):
-            asked = request_of(MetricsRequest, time_range, given)
-        else:
-            types = None if metric_types is None else tuple(metric_types)
-            asked = MetricsRequest(time_range=time_range, metric_types=types, **given)
+        request, fields = request_or_range(time_range)
+        if metric_types is not None:
+            fields["metric_types"] = tuple(metric_types)
+        asked: MetricsRequest = request_of(MetricsRequest, request, {**fields, **given})
         question = question_of(asked, self._wiring.options, self._wiring.clock())
         with self.reading() as db:
             return get_metrics(db, question)
