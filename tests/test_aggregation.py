@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from mplp_trace_cli import Pagination, TraceAggregation, TraceManagementService, TraceModuleOptions
-from mplp_trace_cli.analysis.measures import METRICS
+from mplp_trace_cli.analysis.measures import EVENTS, METRICS, TRACES
+from mplp_trace_cli.cli import options
 from mplp_trace_cli.domain.buckets import bucket_start, parse_bucket
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.times import format_instant, parse_instant
@@ -342,6 +343,13 @@ def test_metrics_over_paths(sample_store: Cli) -> None:
         "events", "--metric", "count,p95(data.metric_value)", "--metric", "max_duration", "--json"
     )
     assert list(json.loads(one)[0]) == ["count", "p95(data.metric_value)", "max_duration"]
+
+
+def test_the_help_names_what_there_is() -> None:
+    """Every field and metric of the options is one, and none is left out."""
+    assert set(options.METRICS) == set(METRICS)
+    for subject, keys in ((TRACES, options.TRACE_KEYS), (EVENTS, options.EVENT_KEYS)):
+        assert (*subject.keys, f"{subject.paths}PATH") == keys
 
 
 def test_groups_are_counted(sample_store: Cli) -> None:

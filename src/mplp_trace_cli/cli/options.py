@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -26,19 +27,49 @@ Limit = Annotated[
     int | None,
     typer.Option(metavar="N", help="How many rows; 50 in tables, else all.", min=0, rich_help_panel=SHAPE),
 ]
-GroupBy = Annotated[
-    list[str] | None,
-    typer.Option("--group-by", metavar="FIELD,…", help="One row a group.", rich_help_panel=GROUPS),
-]
-Metric = Annotated[
-    list[str] | None,
-    typer.Option(
+TRACE_KEYS = ("trace_type", "status", "context_id", "execution_id", "name", "tag", "meta.PATH")
+EVENT_KEYS = ("event_type", "level", "source", "trace_id", "context_id", "data.PATH")
+DURATIONS = ("avg", "min", "max", "sum", "p50", "p90", "p95", "p99")
+METRICS = (
+    *("count", "error_count", "event_count", "error_rate", "throughput"),
+    *(f"{name}_duration" for name in DURATIONS),
+)
+
+
+def _completed(names: Sequence[str]) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{name}" for name in names if name.startswith(last)]
+
+    return complete
+
+
+def _groups(keys: Sequence[str]) -> Any:
+    return typer.Option(
+        "--group-by",
+        metavar="FIELD,…",
+        help=f"One row a group: {', '.join(keys)}.",
+        autocompletion=_completed([key.replace("PATH", "") for key in keys]),
+        rich_help_panel=GROUPS,
+    )
+
+
+def _figures(path: str) -> Any:
+    functions = f"{'|'.join(DURATIONS)}"
+    return typer.Option(
         "--metric",
         metavar="METRIC,…",
-        help="Figures of each group; count,avg_duration,error_rate.",
+        help=f"Figures of each group: {', '.join(METRICS[:5])}, {functions} as avg_duration or "
+        f"avg({path}); by default count,avg_duration,error_rate.",
+        autocompletion=_completed(METRICS),
         rich_help_panel=GROUPS,
-    ),
-]
+    )
+
+
+TraceGroups = Annotated[list[str] | None, _groups(TRACE_KEYS)]
+EventGroups = Annotated[list[str] | None, _groups(EVENT_KEYS)]
+TraceMetrics = Annotated[list[str] | None, _figures("meta.PATH")]
+EventMetrics = Annotated[list[str] | None, _figures("data.PATH")]
 Bucket = Annotated[
     str | None,
     typer.Option(metavar="1m|15m|1h|1d|…", help="One row a span of time.", rich_help_panel=GROUPS),

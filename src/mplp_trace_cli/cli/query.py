@@ -22,8 +22,8 @@ def query_command(
     min_duration: filters.MinDuration = None,
     max_duration: filters.MaxDuration = None,
     text: filters.TraceText = None,
-    group_by: options.GroupBy = None,
-    metric: options.Metric = None,
+    group_by: options.TraceGroups = None,
+    metric: options.TraceMetrics = None,
     bucket: options.Bucket = None,
     sort: options.Sort = None,
     page: options.Page = 1,
@@ -31,12 +31,7 @@ def query_command(
     format_: options.Format = None,
     json_: options.Json = False,
 ) -> None:
-    """List traces, newest first, or groups of them; a filter given twice widens, others narrow.
-
-    Group by trace_type, status, context_id, execution_id, name, tag or meta.PATH. Metrics: count,
-    error_count, event_count, error_rate, throughput, and avg_duration, min_, max_, sum_, p50_, p90_, p95_,
-    p99_duration.
-    """
+    """List traces, newest first, or groups of them; a filter given twice widens, others narrow."""
     chosen = formats.chosen_format(format_, json_)
     span = filters.Span(since, until, min_duration, max_duration)
     given = filters.TraceOptions(context, execution, type_, status, tag, name, meta, has_errors, text, span)
@@ -67,8 +62,8 @@ def events_command(
     min_duration: filters.MinDuration = None,
     max_duration: filters.MaxDuration = None,
     text: filters.EventText = None,
-    group_by: options.GroupBy = None,
-    metric: options.Metric = None,
+    group_by: options.EventGroups = None,
+    metric: options.EventMetrics = None,
     bucket: options.Bucket = None,
     sort: options.Sort = None,
     page: options.Page = 1,
@@ -76,11 +71,7 @@ def events_command(
     format_: options.Format = None,
     json_: options.Json = False,
 ) -> None:
-    """List events, oldest first, or groups of them; a filter given twice widens, others narrow.
-
-    Group by event_type, level, source, trace_id, context_id or data.PATH. Metrics: those of query, and
-    sum, avg, min, max, p50, p90, p95 or p99 of (data.PATH).
-    """
+    """List events, oldest first, or groups of them; a filter given twice widens, others narrow."""
     from mplp_trace_cli.analysis.lookup import resolve_trace
 
     chosen = formats.chosen_format(format_, json_)
