@@ -151,7 +151,7 @@ def _watch(service: TraceManagementService, asked: Asked, chosen: str, seconds: 
     with Live(console=console, screen=True, auto_refresh=False) as live:
         shown = asked.answer(service)
         while True:
-            live.update(_screen(shown, console), refresh=True)
+            live.update(_screen(shown, console, service.now()), refresh=True)
             time.sleep(seconds)
             try:
                 shown = asked.answer(service)
@@ -159,16 +159,16 @@ def _watch(service: TraceManagementService, asked: Asked, chosen: str, seconds: 
                 continue  # what is shown stays until the store is free
 
 
-def _screen(data: DashboardData, console: Any) -> Any:
+def _screen(data: DashboardData, console: Any, now: int) -> Any:
     from rich.console import Group
 
     from mplp_trace_cli.cli.dashboard_view import Room, dashboard_view
 
-    view = dashboard_view(data, Room(console.width, console.height - 1))
+    view = dashboard_view(data, Room(console.width, console.height))
     parts = [formats.painted_line(line) for line in view.lines]
     if view.errors is not None:
         parts.append(formats.folding_table(list(view.errors.columns), view.errors.rows))
-    seen = f"as of {format_instant(data.end)[11:19]} UTC, Ctrl-C ends"
+    seen = f"as of {format_instant(now)[11:19]} UTC, Ctrl-C ends"
     return Group(*parts, formats.painted_line([(seen, "dim")]))
 
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.cli import formats
 from mplp_trace_cli.cli.chart import Chart, sparkline
 from mplp_trace_cli.domain.dashboard import FIGURES, SUMMARY_FIGURES, DashboardData, TopError, Trend
 from mplp_trace_cli.domain.times import DAY_US, format_instant
+from mplp_trace_cli.domain.visible import visible
 from mplp_trace_cli.domain.words import humane_duration, humane_rate, humane_share, rate_unit
 
 PIPED_WIDTH = 80
 SIDE_BY_SIDE = 110
 """From so many columns on two charts stand beside each other."""
 GAP = 4
+COLUMN_GAP = 2
+HEAD_ROWS = 4
+"""Lines of the title of the errors, of their heading with its rule, and of what stands below all."""
+LEAST_ERRORS = 3
 NOTHING = "–"
 ARROWS = {"up": "▲", "down": "▼", "flat": "→"}
 VERDICTS = {"better": "green", "worse": "red", "neutral": "dim"}
@@ -52,16 +57,20 @@ def room_here() -> Room:
 
 
 def dashboard_view(data: DashboardData, room: Room) -> View:
-    """The dashboard for so much room."""
+    """The dashboard for so much room; where it has to fit a screen, smaller charts and fewer errors."""
     lines = [_title(data), (), *_numbers(data), ()]
     if not data.summary.total_traces and not data.summary.error_count:
         return View([*lines, (("Nothing started and nothing failed in this window.", "dim"),)], None)
-    lines += _sparklines(data, room.width) if room.rows is not None else _charts(data, room)
-    most = len(data.top_errors) if room.rows is None else max(0, room.rows - len(lines) - 3)
+    charts = _charts(data, room)
+    if room.rows is not None and len(lines) + len(charts) + HEAD_ROWS + LEAST_ERRORS > room.rows:
+        charts = _sparklines(data, room.width)
+    lines += charts
     if not data.top_errors:
         return View([*lines, (("No errors in this window.", "dim"),)], None)
-    errors = _errors(data.top_errors[:most], room.is_wide or room.is_piped)
-    return View([*lines, (("Top errors", "bold"),)], errors)
+    most = None if room.rows is None else max(0, room.rows - len(lines) - HEAD_ROWS)
+    if most == 0:
+        return View(lines, None)
+    return View([*lines, (("Top errors", "bold"),)], _errors(data.top_errors[:most], room))
 
 
 def _title(data: DashboardData) -> Line:
@@ -184,17 +193,33 @@ def _sparklines(data: DashboardData, width: int) -> list[Line]:
 # -- the errors ----------------------------------------------------------------------------------------
 
 
-def _errors(errors: Sequence[TopError], wide: bool) -> Answer:
+def _errors(errors: Sequence[TopError], room: Room) -> Answer:
+    wide = room.is_wide or room.is_piped
     columns = [Column("count", Kind.COUNT), Column("traces", Kind.COUNT), Column("last (UTC)")]
     columns += [Column("event"), Column("error")] if wide else [Column("error")]
-    rows = [
-        (
-            error.count,
-            error.traces,
-            format_instant(error.last_seen)[5:16].replace("T", " "),
-            *([error.event_type] if wide else []),
-            error.pattern,
-        )
-        for error in errors
+    rows = []
+    for error in errors:
+        last = format_instant(error.last_seen)[5:16].replace("T", " ")
+        event = [error.event_type] if wide else []
+        rows.append((error.count, error.traces, last, *event, error.pattern))
+    return Answer(tuple(columns), rows if room.rows is None else _on_one_line(columns, rows, room.width))
+
+
+def _on_one_line(
+    columns: Sequence[Column], rows: Sequence[tuple[Any, ...]], width: int
+) -> list[tuple[Any, ...]]:
+    """The rows with their last cell cut to what the others leave of the width, so that none folds."""
+    told = [[column.name for column in columns[:-1]]]
+    told += [
+        [formats.people_text(*pair) for pair in zip(columns[:-1], row[:-1], strict=True)] for row in rows
     ]
-    return Answer(tuple(columns), rows)
+    taken = sum(max(map(len, cells)) + COLUMN_GAP for cells in zip(*told, strict=True))
+    return [(*row[:-1], shortened(row[-1], max(10, width - taken))) for row in rows]
+
+
+def shortened(text: str, width: int) -> str:
+    """The text, as far as it fits on one line of so many cells."""
+    from rich.cells import cell_len, set_cell_size
+
+    shown = visible(text)
+    return shown if cell_len(shown) <= width else f"{set_cell_size(shown, width - 1)}…"
