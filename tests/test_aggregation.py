@@ -18,7 +18,7 @@ from mplp_trace_cli.analysis.measures import EVENTS, METRICS, TRACES
 from mplp_trace_cli.cli import options
 from mplp_trace_cli.domain.buckets import bucket_start, parse_bucket
 from mplp_trace_cli.domain.errors import InvalidInput
-from mplp_trace_cli.domain.times import format_instant, parse_instant
+from mplp_trace_cli.domain.times import DAY_US, format_instant, parse_instant
 from mplp_trace_cli.module import initialize_trace_module
 from tests.conftest import Cli
 from tests.helpers_storage import Clock, service_at
@@ -322,6 +322,120 @@ def test_switched_off(tmp_path: Path) -> None:
             assert result.error is not None
             assert result.error.hint == "enable_event_aggregation = true"
         assert service.query_events().unwrap().rows == []
+
+
+SURROGATES = r"""
+{"kind":"trace","trace_id":"t","name":"half an emoji","metadata":{"team":"ops","note":"\ud83d"}}
+{"trace_id":"t","event_type":"llm","data":{"tokens":100,"out":"whole \ud83d\ude00"}}
+{"trace_id":"t","event_type":"llm","data":{"tokens":900,"deep":{"x":5},"out":"cut \ud83d"}}
+"""
+
+
+def test_a_lone_surrogate_hides_nothing(cli: Cli) -> None:
+    """A text that is cut in the middle of an emoji leaves the other values of its object to be asked for."""
+    cli.ok("record", "-", stdin=SURROGATES)
+    asked = json.loads(cli.ok("events", "--metric", "sum(data.tokens),max(data.deep.x)", "--json"))
+    assert asked == [{"sum(data.tokens)": 1_000.0, "max(data.deep.x)": 5.0}]
+    assert len(json.loads(cli.ok("events", "--data", "tokens=900", "--json"))) == 1
+    assert json.loads(cli.ok("query", "--group-by", "meta.team", "--metric", "count", "--json")) == [
+        {"meta.team": "ops", "count": 1}
+    ]
+    assert len(json.loads(cli.ok("query", "--meta", "team=ops", "--json"))) == 1
+
+
+def test_whole_numbers_are_told_apart(spread: TraceManagementService) -> None:
+    """Ids of 64 bits that a double takes for one are two; others are equal however they are written."""
+    trace = next(one.trace_id for one in spread.query_traces(status=["active"]).unwrap().traces)
+    for text in ("1234567890123456789", "1234567890123456790", "12", "12.0", "1.2e1"):
+        event = {"trace_id": trace, "event_type": "e", "data": f'{{"id":{text}}}'}
+        spread.record_event(event).unwrap()
+    found = spread.query_events(data=[("id", "1234567890123456790")]).unwrap().events
+    assert [event.data.text for event in found] == ['{"id":1234567890123456790}']
+    assert spread.query_events(data=[("id", "12")]).unwrap().total == 3
+
+
+def test_nothing_of_a_page_is_still_counted(spread: TraceManagementService) -> None:
+    """A limit of 0 gives no row and the total."""
+    none = spread.query_traces(None, TraceAggregation(["status"]), Pagination(1, 0)).unwrap()
+    assert (none.rows, none.total) == ([], 3)
+
+
+def test_traces_without_events_sort_as_zero(spread: TraceManagementService) -> None:
+    """By the count of their events they come first."""
+    trace = next(one.trace_id for one in spread.query_traces(status=["active"]).unwrap().traces)
+    spread.record_event(trace_id=trace, event_type="e", level="error").unwrap()
+    for field in ("event_count", "error_count"):
+        rows = spread.query_traces(sort=field).unwrap().rows
+        assert [row[field] for row in rows] == [0, 0, 1]
+
+
+def test_a_field_may_look_like_an_order(spread: TraceManagementService) -> None:
+    """A column whose name ends in :desc can be sorted by, either way."""
+    asked = TraceAggregation(["meta.x:desc"], ["count"])
+    for sort in ("meta.x:desc", "meta.x:desc:desc"):
+        assert spread.query_traces(None, asked, {"sort": sort}).unwrap().total == 1
+
+
+def test_groups_in_buckets_are_bounded(tmp_path: Path) -> None:
+    """Many groups in many buckets are refused before they fill the memory."""
+    lines = [{"kind": "trace", "trace_id": f"t{at}", "name": f"n{at}"} for at in range(200)]
+    with service_at(tmp_path / "t.duckdb") as service:
+        file = tmp_path / "in.jsonl"
+        file.write_text("\n".join(map(json.dumps, lines)))
+        service.import_files(files=[str(file)]).unwrap()
+        asked = TraceAggregation(["name"], ["count"], "1m")
+        error = service.query_traces({"time_range": {"start": service.now() - 40 * DAY_US}}, asked).error
+        assert isinstance(error, InvalidInput)
+        assert error.message == "bucket: groups and buckets make more than 1,000,000 rows"
+        assert service.query_traces(None, asked).unwrap().total == 200
+
+
+def test_the_first_bucket_of_all(tmp_path: Path) -> None:
+    """A bucket that would begin before the year 1 begins with it."""
+    with service_at(tmp_path / "t.duckdb") as service:
+        first = service.create_trace(context_id="c", name="n", started_at="0001-01-01T00:00:00Z").unwrap()
+        for bucket in ("1w", "30d"):
+            (row,) = service.query_traces(time_bucket=bucket, metrics=["count"]).unwrap().rows
+            assert row == {"bucket": "0001-01-01T00:00:00.000000Z", "count": 1}
+        service.record_event(trace_id=first.trace_id, event_type="e", duration_ms=1e308).unwrap()
+        service.record_event(trace_id=first.trace_id, event_type="e", duration_ms=1e308).unwrap()
+        assert service.query_events(metrics=["sum_duration", "max_duration"]).unwrap().rows == [
+            {"sum_duration": None, "max_duration": 1e308}
+        ]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"tags": [1]},
+        {"tags": 5},
+        {"metadata": {"s": {1}}},
+        {"metadata": [("s", 12)]},
+        {"metadata": ["s"]},
+        {"time_range": "24h"},
+        {"time_range": {"start": 1.5}},
+        {"group_by": [None]},
+        {"metrics": [None]},
+        {"time_bucket": 60},
+        {"limit": "5"},
+        {"limit": 2.5},
+        {"limit": 2**70},
+        {"min_duration_ms": "x"},
+        {"group_by": ["meta.\ud800"]},
+        {"metrics": ["sum(meta.\ud800)"]},
+    ],
+)
+def test_what_no_filter_can_be(spread: TraceManagementService, given: dict[str, Any]) -> None:
+    """A value of the wrong kind is told as such, never raised."""
+    error = spread.query_traces(given).error
+    assert isinstance(error, InvalidInput)
+    assert error.message
+
+
+def test_one_text_is_a_list_of_one(spread: TraceManagementService) -> None:
+    """Where a list of texts is asked for, a text by itself will do; None is none."""
+    assert spread.query_traces(status="failed", tags=None).unwrap().total == 1
+    assert spread.query_traces(group_by="status", metrics="count").unwrap().total == 3
 
 
 # -- the commands --------------------------------------------------------------------------------------

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Cli, Done
+from tests.conftest import COMMAND, Cli, Done
 from tests.warm import run_all
 
 MESSAGE = "m" * (1 << 20)
@@ -420,3 +422,32 @@ def test_quiet_leaves_only_errors_on_stderr(cli: Cli) -> None:
     done = cli("query", "--limit", "0", "--quiet")
     assert (done.code, done.stderr) == (0, "")
     assert cli("show", "nope", "--quiet").stderr.startswith("error: there is no trace nope\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("query >&-", 141),
+        ("query --json >&- 2>&-", 141),
+        ("dashboard --json >&-", 141),
+        ("query nonsense 2>&-", 2),
+        ("record step --trace t --best-effort >&-", 0),
+        ("record step --trace t >&-", 141),
+        ("query <&- >/dev/null", 0),
+    ],
+)
+def test_closed_streams(cli: Cli, command: str, code: int) -> None:
+    """A stream that is closed from the start is no fault, and no file of the store gets its number."""
+    cli.ok("create", "t", "--trace-id", "t")
+    words = " ".join(shlex.quote(word) for word in COMMAND)
+    done = subprocess.run(
+        ["bash", "-c", f"{words} {command}"],
+        capture_output=True,
+        env=cli.environment(),
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert "Traceback" not in done.stderr
+    assert "fault" not in done.stderr
+    assert cli("doctor").code == 0

@@ -294,7 +294,23 @@ def test_watching_needs_a_terminal(sample_store: Cli) -> None:
     done = sample_store("dashboard", "--watch")
     assert (done.code, done.stderr) == (2, "error: --watch: needs a terminal, or --format json\n")
     done = sample_store("dashboard", "--watch", "--interval", "1ms", "--json")
-    assert (done.code, done.stderr) == (2, "error: --interval: at least 200ms\n")
+    assert (done.code, done.stderr) == (2, "error: --interval: from 200ms to 1d\n")
+    done = sample_store("dashboard", "--watch", "--interval", "99999999999999d", "--json")
+    assert (done.code, done.stderr) == (2, "error: --interval: from 200ms to 1d\n")
+    done = sample_store("dashboard", "--watch", "--html", "page.html")
+    assert (done.code, done.stderr.splitlines()[0]) == (2, "error: --watch and --html: one of them")
+    done = sample_store("dashboard", "--html", "")
+    assert (done.code, done.stderr.splitlines()[0]) == (2, "error: --html: names no file")
+
+
+def test_an_end_alone_has_the_day_before_it(sample_store: Cli) -> None:
+    """Without a beginning the window is the 24 hours before its end, whenever that was."""
+    data = json.loads(sample_store.ok("dashboard", "--until", "2026-03-04", "--json"))
+    assert data["time_range"] == {
+        "start": "2026-03-04T00:00:00.000000Z",
+        "end": "2026-03-05T00:00:00.000000Z",
+    }
+    assert data["summary"]["total_traces"] == 53
 
 
 def test_watching_on_a_terminal(cli: Cli) -> None:

@@ -353,3 +353,14 @@ def test_importing_the_service_needs_no_extra() -> None:
     rooms = "mplp_trace_cli.service.measuring, mplp_trace_cli.interchange.prometheus"
     code = f"import sys, {rooms}; print('prometheus_client' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+def test_what_no_double_holds_is_left_out(cli: Cli) -> None:
+    """A counter that has come to infinity spoils nothing else for a scraper."""
+    cli.ok("metrics", "inc", "big", "1e308")
+    cli.ok("metrics", "inc", "big", "1e308")
+    cli.ok("metrics", "set", "small", "1")
+    text = cli.ok("metrics", "export", "--format", "openmetrics")
+    families = {family.name: family for family in parse_openmetrics(text + "\n")}  # type: ignore[no-untyped-call]
+    assert families["big"].samples == []
+    assert families["small"].samples[0].value == 1.0

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import duckdb
+
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.analysis.filters import (
     ERROR_LEVELS,
     Condition,
     event_condition,
     json_value,
+    texts_of,
     trace_condition,
 )
 from mplp_trace_cli.analysis.measures import (
@@ -41,6 +44,9 @@ if TYPE_CHECKING:
     from mplp_trace_cli.storage.store import Connection
 
 BUCKET = "bucket"
+MOST_ROWS = 1_000_000
+"""How many groups in buckets are filled at the most."""
+_TOO_MANY = "too many groups in buckets"
 
 
 class _Key(NamedTuple):
@@ -106,11 +112,12 @@ def aggregate_events(
 
 
 def _question(subject: Subject, asked: TraceAggregation, condition: Condition, span: _Span) -> _Question:
+    groups = texts_of(asked.group_by, "group_by")
     return _Question(
         subject,
         condition,
-        tuple(_key(name, subject, f"y{at}") for at, name in enumerate(dict.fromkeys(asked.group_by))),
-        tuple(measures_of(asked.metrics or DEFAULT_METRICS, subject)),
+        tuple(_key(name, subject, f"y{at}") for at, name in enumerate(dict.fromkeys(groups))),
+        tuple(measures_of(texts_of(asked.metrics, "metrics") or DEFAULT_METRICS, subject)),
         None if asked.time_bucket is None else parse_bucket(asked.time_bucket),
         span,
     )
@@ -137,14 +144,26 @@ def _answer(db: Connection, question: _Question, page: Pagination) -> Answer:
         f"WITH grouped AS ({grouped}), filled AS ({_filled(db, question)})"
         f" SELECT {', '.join(_final(question))}, count(*) OVER () FROM filled ORDER BY {order} {limit}"
     )
-    rows = db.execute(query, values).fetchall()
+    rows = _rows(db, query, values)
     total = rows[0][-1] if rows else 0
-    if not rows and page.offset:
+    if not rows and (page.offset or page.limit == 0):
         counted = (
             f"WITH grouped AS ({grouped}), filled AS ({_filled(db, question)}) SELECT count(*) FROM filled"
         )
-        (total,) = db.execute(counted, values).fetchone() or (0,)
+        ((total,),) = _rows(db, counted, values)
     return Answer(question.columns, [row[:-1] for row in rows], total)
+
+
+def _rows(db: Connection, query: str, values: list[Any]) -> list[tuple[Any, ...]]:
+    try:
+        return db.execute(query, values).fetchall()
+    except duckdb.InvalidInputException as error:
+        if _TOO_MANY not in str(error):
+            raise
+        raise InvalidInput(
+            f"bucket: groups and buckets make more than {MOST_ROWS:,} rows",
+            hint="a wider bucket, fewer groups, or a shorter time range",
+        ) from error
 
 
 def _grouped(question: _Question) -> tuple[str, list[Any]]:
@@ -222,7 +241,9 @@ def _filled(db: Connection, question: _Question) -> str:
     keys = question.names[1:]
     grid = f"(SELECT unnest(range({starts.start}, {starts.stop}, {width})) AS {BUCKET})"
     if keys:
-        grid = f"(SELECT DISTINCT {', '.join(keys)} FROM grouped) CROSS JOIN {grid}"
+        few = f"if(count(*) OVER () * {len(starts)} > {MOST_ROWS}, error('{_TOO_MANY}')::BOOLEAN, true)"
+        groups = f"(FROM (SELECT DISTINCT {', '.join(keys)} FROM grouped) QUALIFY {few})"
+        grid = f"{groups} CROSS JOIN {grid}"
     figures = [
         f"coalesce(max(m{number}), 0) AS m{number}" if measure.is_count else f"max(m{number}) AS m{number}"
         for number, measure in enumerate(question.measures)
@@ -244,11 +265,15 @@ def _first(db: Connection, question: _Question) -> int | None:
 
 def _final(question: _Question) -> list[str]:
     """The columns of the answer; a throughput is a count over the seconds of its bucket or of the range."""
-    figures = [
-        f"m{number} / nullif({_seconds(question)}, 0)" if measure.column.name == THROUGHPUT else f"m{number}"
-        for number, measure in enumerate(question.measures)
-    ]
-    return [*question.names, *figures]
+    keys = [f"greatest({BUCKET}, {MIN_INSTANT})" if name == BUCKET else name for name in question.names]
+    return [*keys, *(_figure(f"m{number}", one, question) for number, one in enumerate(question.measures))]
+
+
+def _figure(name: str, measure: Measure, question: _Question) -> str:
+    if measure.column.name == THROUGHPUT:
+        return f"{name} / nullif({_seconds(question)}, 0)"
+    # What is more than a double holds is no value.
+    return name if measure.column.kind is Kind.COUNT else f"if(isfinite({name}), {name}, NULL)"
 
 
 def _seconds(question: _Question) -> str:
@@ -271,7 +296,8 @@ def _order(sort: str | None, question: _Question) -> str:
     if sort is None:
         greatest = [] if question.width is not None else [f"{len(question.names) + 1} DESC NULLS LAST"]
         return ", ".join([*greatest, *keys])
-    name, _, direction = sort.rpartition(":") if sort.endswith((":desc", ":asc")) else (sort, "", "")
+    parts = sort.endswith((":desc", ":asc")) and sort not in names
+    name, _, direction = sort.rpartition(":") if parts else (sort, "", "")
     if name not in names:
         raise InvalidInput(f"sort: {sort[:60]!r} is not one of {', '.join(names)}, with :desc or not")
     turn = "DESC" if direction == "desc" else "ASC"

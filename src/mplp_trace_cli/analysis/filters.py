@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -12,9 +12,11 @@ from mplp_trace_cli.domain.checks import as_number, has_surrogate
 from mplp_trace_cli.domain.enums import Level, TraceStatus, TraceType, parse_word
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.globs import glob_regex
-from mplp_trace_cli.domain.json_text import JsonFault, parse
+from mplp_trace_cli.domain.json_text import JsonFault, dumps, parse
 from mplp_trace_cli.domain.questions import EventFilter, TimeRange, TraceFilter, time_range_of
 
+EXACT_IN_DOUBLE = 2**53
+"""From here on a double holds not every whole number: ids of 64 bits are compared as such."""
 ERROR_LEVELS = "('error', 'critical')"
 
 
@@ -45,16 +47,17 @@ class Condition:
 
     def one_of(self, column: str, wanted: Sequence[str]) -> None:
         """The column is one of the values, where there are any."""
+        wanted = texts_of(wanted, column)
         if wanted:
             self.add(f"{column} IN ({', '.join('?' * len(wanted))})", *wanted)
 
     def words(self, column: str, kind: type[StrEnum], wanted: Sequence[str]) -> None:
         """The same for a closed list of words; raises InvalidInput for an unknown one."""
-        self.one_of(column, [parse_word(kind, word, column).value for word in wanted])
+        self.one_of(column, [parse_word(kind, word, column).value for word in texts_of(wanted, column)])
 
     def globs(self, column: str, wanted: Sequence[str]) -> None:
         """The column matches one of the globs (`*`, `?`, `[…]`)."""
-        self.any_of([_glob(column, pattern) for pattern in wanted])
+        self.any_of([_glob(column, pattern) for pattern in texts_of(wanted, column)])
 
     def any_of(self, options: Sequence[tuple[str, list[Any]]]) -> None:
         """At least one of the options holds, where there are any."""
@@ -72,25 +75,42 @@ class Condition:
 
     def durations(self, least: float | None, most: float | None) -> None:
         """A duration in ms within both bounds, inclusive."""
-        if least is not None:
-            self.add("duration_ms >= ?", least)
-        if most is not None:
-            self.add("duration_ms <= ?", most)
+        for name, sign, bound in (("min", ">=", least), ("max", "<=", most)):
+            if bound is None:
+                continue
+            if as_number(bound) is None:
+                raise InvalidInput(f"{name}_duration_ms: must be a number of ms")
+            self.add(f"duration_ms {sign} ?", bound)
 
     def contains(self, columns: Sequence[str], wanted: Sequence[str]) -> None:
         """One of the texts stands in one of the columns, whatever its case."""
         tests = " OR ".join(f"contains(lower({column}), lower(?))" for column in columns)
-        self.any_of([(f"({tests})", [text] * len(columns)) for text in wanted])
+        self.any_of([(f"({tests})", [text] * len(columns)) for text in texts_of(wanted, "text")])
 
     def json_pairs(self, column: str, pairs: Sequence[tuple[str, str]] | Mapping[str, Any]) -> None:
         """Each key holds one of the values given for it."""
         if isinstance(pairs, Mapping):
-            pairs = [(key, json.dumps(value)) for key, value in pairs.items()]
+            pairs = [(key, dumps(value, column)) for key, value in pairs.items()]
+        elif not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs or ()):
+            raise InvalidInput(f"{column}: must be a mapping, or pairs of a path and a text")
         by_key: dict[str, list[str]] = {}
-        for key, value in pairs:
+        for key, value in pairs or ():
             by_key.setdefault(key, []).append(value)
         for key, wanted in by_key.items():
+            texts_of([key, *wanted], column)
             self.any_of([json_equals(column, key, value) for value in wanted])
+
+
+def texts_of(value: object, name: str) -> Sequence[str]:
+    """The texts that a field of a filter says: a list of them, or one by itself; raises InvalidInput."""
+    if value is None or isinstance(value, str):
+        return () if value is None else (value,)
+    if not isinstance(value, Iterable):
+        raise InvalidInput(f"{name}: must be a list of texts")
+    texts = list(value)
+    if not all(isinstance(text, str) for text in texts):
+        raise InvalidInput(f"{name}: must be a list of texts")
+    return texts
 
 
 def _glob(column: str, pattern: str) -> tuple[str, list[Any]]:
@@ -103,13 +123,23 @@ def _glob(column: str, pattern: str) -> tuple[str, list[Any]]:
 def json_value(column: str, path: str) -> tuple[str, list[Any]]:
     """SQL for the JSON value at a path: one literal key, else a dotted path; NULL where there is none.
 
-    TRY, because the store keeps JSON that DuckDB's parser refuses, such as lone surrogates.
+    DuckDB's parser refuses a whole text for a lone surrogate in it, which the store keeps: such a text is
+    read a second time with U+FFFD in its place. Raises InvalidInput for a path that is not UTF-8.
     """
+    if has_surrogate(path):
+        raise InvalidInput("a path is not UTF-8")
     literal = "/" + _pointer(path)
     dotted = "/" + "/".join(_pointer(part) for part in path.split("."))
-    if literal == dotted:
-        return f"TRY(json_extract({column}, ?))", [literal]
-    return f"coalesce(TRY(json_extract({column}, ?)), TRY(json_extract({column}, ?)))", [literal, dotted]
+    pointers = list(dict.fromkeys([literal, dotted]))
+    plain = [f"TRY(json_extract({column}, ?))"] * len(pointers)
+    mended = [f"TRY(json_extract({_MENDED.format(column=column)}, ?))"] * len(pointers)
+    suspect = f"contains({column}, '\\ud') OR contains({column}, '\\uD')"
+    again = f"CASE WHEN {suspect} THEN coalesce({', '.join(mended)}) END"
+    return f"coalesce({', '.join([*plain, again])})", pointers * 2
+
+
+_MENDED = r"regexp_replace({column}, '\\u[dD][89a-fA-F][0-9a-fA-F]{{2}}', '\ufffd', 'g')"
+"""A JSON text in which no surrogate is left, lone or not."""
 
 
 def _pointer(key: str) -> str:
@@ -129,7 +159,10 @@ def json_equals(column: str, path: str, wanted: str) -> tuple[str, list[Any]]:
     except JsonFault:
         value = None
     number = as_number(value)
-    if number is not None:  # the text of a JSON string has quotes, so that it is no number
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= EXACT_IN_DOUBLE:
+        tests.append(f"TRY_CAST({found}::VARCHAR AS HUGEINT)::VARCHAR = ?")
+        values += [*bound, str(value)]
+    elif number is not None:  # the text of a JSON string has quotes, so that it is no number
         tests.append(f"TRY_CAST({found}::VARCHAR AS DOUBLE) = ?")
         values += [*bound, number]
     elif isinstance(value, str):
@@ -150,7 +183,7 @@ def trace_condition(wanted: TraceFilter) -> Condition:
     condition.words("trace_type", TraceType, wanted.trace_types)
     condition.words("status", TraceStatus, wanted.status)
     condition.globs("name", wanted.names)
-    condition.any_of([("list_contains(tags, ?)", [tag]) for tag in wanted.tags])
+    condition.any_of([("list_contains(tags, ?)", [tag]) for tag in texts_of(wanted.tags, "tags")])
     condition.json_pairs("metadata", wanted.metadata)
     condition.between("started_at", wanted.time_range)
     condition.durations(wanted.min_duration_ms, wanted.max_duration_ms)

@@ -134,7 +134,8 @@ def _order(sort: str | None, columns: Sequence[Column], default: str, tie: str) 
     if name not in names or direction not in ("", "asc", "desc"):
         raise InvalidInput(f"sort: {sort!r} is not one of {', '.join(names)}, with :desc or not")
     turn = "DESC" if direction == "desc" else "ASC"
-    return f"{name} {turn} NULLS LAST, {tie} {turn}"
+    value = f"coalesce({name}, 0)" if name in _COUNTED else name
+    return f"{value} {turn} NULLS LAST, {tie} {turn}"
 
 
 def _limit(page: Pagination) -> str:

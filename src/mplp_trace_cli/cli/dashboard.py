@@ -23,15 +23,15 @@ from mplp_trace_cli.domain.times import format_instant
 if TYPE_CHECKING:
     from mplp_trace_cli.service import TraceManagementService
 
-DEFAULT_SINCE = "24h"
-_LEAST_INTERVAL = 0.2
+_LEAST_INTERVAL, _MOST_INTERVAL = 0.2, 86_400.0
 _KINDS = {"ms": Kind.DURATION, "share": Kind.SHARE, "/s": Kind.RATE, "": Kind.COUNT}
 
 
 def dashboard_command(
     since: Annotated[
-        str, typer.Option(metavar="TIME", help="Where the window begins: a time, a date, 2h.")
-    ] = DEFAULT_SINCE,
+        str | None,
+        typer.Option(metavar="TIME", help="Where the window begins: a time, a date, 2h; 24h before its end."),
+    ] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Where it ends; now.")] = None,
     metrics: Annotated[
         str, typer.Option(metavar="METRIC,…", help=f"What to chart: {', '.join(FIGURES)}.")
@@ -47,13 +47,17 @@ def dashboard_command(
     json_: Json = False,
 ) -> None:
     """Show how things go: the figures that matter, charts over time, the top errors, trends."""
-    chosen = "html" if html else formats.chosen_format(format_, json_)
-    asked = Asked(since, until, tuple(name.strip() for name in metrics.split(",")), group_by)
+    if watch and html is not None:
+        raise InvalidInput("--watch and --html: one of them", hint="mplp-trace dashboard --html FILE")
+    chosen = "html" if html is not None else formats.chosen_format(format_, json_)
+    asked = Asked(
+        filters.Span(since, until, None, None), tuple(name.strip() for name in metrics.split(",")), group_by
+    )
     with open_service() as service:
         if watch:
             _watch(service, asked, chosen, _seconds(interval))
         data = asked.answer(service)
-    if html:
+    if html is not None:
         _write_page(html, data)
     else:
         _write(data, chosen)
@@ -62,8 +66,8 @@ def dashboard_command(
 class Asked:
     """The window as typed: an age is counted anew at each refresh."""
 
-    def __init__(self, since: str, until: str | None, metrics: tuple[str, ...], group_by: str | None) -> None:
-        self._span = filters.Span(since, until, None, None)
+    def __init__(self, span: filters.Span, metrics: tuple[str, ...], group_by: str | None) -> None:
+        self._span = span
         self._metrics = metrics
         self._group_by = group_by
 
@@ -131,8 +135,8 @@ def timeseries(data: DashboardData) -> Answer:
 
 def _seconds(interval: str) -> float:
     seconds = values.duration(interval, "--interval") or 0.0
-    if seconds < _LEAST_INTERVAL * 1_000:
-        raise InvalidInput(f"--interval: at least {_LEAST_INTERVAL * 1_000:.0f}ms")
+    if not _LEAST_INTERVAL * 1_000 <= seconds <= _MOST_INTERVAL * 1_000:
+        raise InvalidInput(f"--interval: from {_LEAST_INTERVAL * 1_000:.0f}ms to 1d")
     return seconds / 1_000
 
 

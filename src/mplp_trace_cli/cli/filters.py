@@ -9,7 +9,7 @@ import typer
 from mplp_trace_cli.cli import values
 from mplp_trace_cli.domain.enums import Level, TraceStatus, TraceType
 from mplp_trace_cli.domain.questions import EventFilter, TimeRange, TraceFilter
-from mplp_trace_cli.domain.times import DAY_US, is_bare_date
+from mplp_trace_cli.domain.times import DAY_US, MAX_INSTANT, is_bare_date
 
 FILTERS = "Filters"
 
@@ -74,7 +74,7 @@ class Span(NamedTuple):
         """The same as fields of a filter; a bare date as the end includes that day."""
         end = values.moment(self.until, now, "--until")
         if end is not None and self.until is not None and is_bare_date(self.until):
-            end += DAY_US
+            end = min(end + DAY_US, MAX_INSTANT)
         return {
             "time_range": TimeRange(values.moment(self.since, now, "--since"), end),
             "min_duration_ms": values.duration(self.min_duration, "--min-duration"),

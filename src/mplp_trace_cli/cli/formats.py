@@ -8,6 +8,7 @@ import itertools
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -23,6 +24,7 @@ FORMATS = ("table", "json", "jsonl", "csv", "markdown")
 FORMAT_VARIABLE = "MPLP_TRACE_FORMAT"
 PAGE_ROWS = 50
 _PIPED_WIDTH = 100_000
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _RIGHT = (Kind.NUMBER, Kind.COUNT, Kind.DURATION, Kind.SHARE, Kind.RATE, Kind.FIGURE)
 _CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 """Characters that JSON lets stand and a terminal may obey."""
@@ -64,6 +66,8 @@ def write_object(value: dict[str, Any]) -> None:
 
 def safe_json(text: str) -> str:
     """The same JSON with the control characters that are left in it escaped; on a terminal, all of them."""
+    if not text.isascii() and "utf" not in (sys.stdout.encoding or "utf").lower():
+        text = _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
     if text.isprintable():
         return text
     return text.translate(_ON_SCREEN if sys.stdout.isatty() else _CONTROLS)
@@ -143,8 +147,11 @@ def _markdown(answer: Answer) -> None:
 
 
 def _markdown_cell(text: str) -> str:
-    escaped = output.visible(text).replace("\\", "\\\\").replace("|", "\\|")
-    return escaped.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_").replace("`", "\\`")
+    return output.visible(text).translate(_IN_MARKDOWN)
+
+
+_IN_MARKDOWN = {**{ord(mark): f"\\{mark}" for mark in "\\|*_`[]"}, ord("&"): "&amp;", ord("<"): "&lt;"}
+"""What would be more than text in Markdown."""
 
 
 def people_text(column: Column, value: Any) -> str:

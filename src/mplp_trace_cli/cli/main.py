@@ -43,6 +43,7 @@ def run() -> NoReturn:
 def main() -> int:
     """Runs the command of `sys.argv` and gives its exit code, its answer flushed."""
     os.umask(0o077)  # what this tool keeps is its owner's alone; exports follow the user's
+    output.stand_in()
     signals.listen()
     try:
         code = _guarded(sys.argv[1:])
@@ -65,7 +66,8 @@ def _guarded(arguments: list[str]) -> int:
     except TyperException as error:
         return _usage(error, arguments)
     except (output.StdoutClosed, KeyboardInterrupt, typer.Abort, signals.Terminated) as stopped:
-        return _STOPPED.get(type(stopped), INTERRUPTED)
+        unheard = isinstance(stopped, output.StdoutClosed) and is_best_effort(arguments)
+        return OK if unheard else _STOPPED.get(type(stopped), INTERRUPTED)
     except (OSError, MemoryError) as error:
         return _told(_sentence(error), None, FAILED, arguments)
     except Exception as fault:

@@ -17,6 +17,7 @@ from mplp_trace_cli.domain.words import counted, humane_duration
 from mplp_trace_cli.module import FoldingThread
 from mplp_trace_cli.sampling import PRIMING_SECONDS, sample_rows
 
+DAY_MS = 86_400_000.0
 FOLD_SECONDS = 300.0
 """Six samples each few seconds are little; whoever asks folds too."""
 
@@ -29,8 +30,8 @@ def collect_command(
 ) -> None:
     """Measure processor, memory, disk, network and connections until it is stopped, or N times."""
     milliseconds = values.duration(interval, "--interval") or 0.0
-    if milliseconds <= 0:
-        raise InvalidInput("--interval: must be greater than 0", hint="--interval 5s")
+    if not 0 < milliseconds <= DAY_MS:
+        raise InvalidInput("--interval: must be greater than 0, at most 1d", hint="--interval 5s")
     if count is None:
         output.note(f"measuring every {humane_duration(milliseconds)} until Ctrl-C")
     recorded = 0

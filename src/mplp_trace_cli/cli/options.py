@@ -97,8 +97,7 @@ def aggregation(
 
 def _listed(given: list[str] | None) -> tuple[str, ...]:
     """The names of an option that takes several between commas, and may be repeated."""
-    names = [name.strip() for text in given or () for name in _COMMA.split(text)]
-    return tuple(name for name in names if name)
+    return tuple(name.strip() for text in given or () for name in _COMMA.split(text))
 
 
 _COMMA = re.compile(r",(?![^(]*\))")

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
 from mplp_trace_cli.cli.settings import current
 from mplp_trace_cli.domain.visible import visible
 
-__all__ = ["StdoutClosed", "answer", "error", "note", "paints", "visible", "warning"]
+__all__ = ["StdoutClosed", "answer", "error", "note", "paints", "stand_in", "visible", "warning"]
 
 
 class StdoutClosed(Exception):
     """Whoever read standard output has stopped."""
+
+
+class _NoStream(io.TextIOBase):
+    """A standard stream that was closed before the program began."""
+
+    def write(self, _text: str) -> int:
+        raise BrokenPipeError
+
+
+def stand_in() -> None:
+    """Takes the places of standard streams that are closed, so that no file of ours gets their numbers."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STREAM:
+        pass
+    os.close(descriptor)
+    sys.stdout = sys.stdout or _NoStream()
+    sys.stderr = sys.stderr or _NoStream()
+
+
+_LAST_STREAM = 2
 
 
 def answer(text: str) -> None:

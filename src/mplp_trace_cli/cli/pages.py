@@ -9,6 +9,7 @@ import typer
 
 from mplp_trace_cli.cli import output
 from mplp_trace_cli.cli.settings import USER_UMASK
+from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.words import humane_bytes
 from mplp_trace_cli.interchange.targets import STDOUT, text_stream, whole_file
 
@@ -20,6 +21,8 @@ Html = Annotated[
 
 def write_page(path: str, page: str) -> None:
     """Writes the page and says so; raises StorageFailed."""
+    if not path:
+        raise InvalidInput("--html: names no file", hint="--html page.html")
     content = page.encode()
     whole = nullcontext(path) if path == STDOUT else whole_file(path, USER_UMASK)
     with whole as draft, text_stream(draft, "none") as stream:

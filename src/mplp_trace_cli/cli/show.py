@@ -42,7 +42,7 @@ def show_command(
     json_: Json = False,
 ) -> None:
     """Show a trace: what it is, how it went, and its events as a tree with a time line."""
-    chosen = "html" if html else formats.chosen_format(format_, json_)
+    chosen = "html" if html is not None else formats.chosen_format(format_, json_)
     if chosen in ("jsonl", "csv", "markdown"):
         events_command(
             trace=[trace or os.environ.get(values.TRACE_VARIABLE) or LAST], limit=events, format_=chosen
@@ -52,7 +52,7 @@ def show_command(
     with open_service() as service, service.reading() as db:
         named = trace or os.environ.get(values.TRACE_VARIABLE) or LAST
         found = get_trace(db, resolve_trace(db, named), most)
-    if html:
+    if html is not None:
         _write_page(html, found, flat)
     elif chosen == "json":
         output.answer(_as_json(found))

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 
 from mplp_trace_cli.domain.errors import InvalidInput
-from mplp_trace_cli.domain.times import SECOND_US, parse_duration
+from mplp_trace_cli.domain.times import DAY_US, SECOND_US, parse_duration
 
 ORIGIN_US = 946_857_600 * SECOND_US
 """Monday 2000-01-03 00:00 UTC, in microseconds since 1970."""
 MOST_BUCKETS = 100_000
+MOST_DAYS = 36_500
 
 _WORDS = {"minute": "1m", "hour": "1h", "day": "1d", "week": "1w"}
 UNITS = tuple(_WORDS)
@@ -24,12 +25,16 @@ def parse_bucket(text: str, field: str = "bucket") -> int:
 
     Raises InvalidInput for what is none, and for less than a millisecond.
     """
+    if not isinstance(text, str):
+        raise InvalidInput(f"{field}: must be text such as 1h")
     said = _WORDS.get(text.strip(), text)
     if re.fullmatch(r"\s*[0-9.]+\s*", said):
         raise InvalidInput(f"{field}: {text[:60]!r} has no unit", hint="1m, 15m, 1h, 1d, 1w")
     width = round(parse_duration(said, field) * 1_000)
     if width < 1_000:
         raise InvalidInput(f"{field}: {text[:60]!r} is less than a millisecond")
+    if width > MOST_DAYS * DAY_US:
+        raise InvalidInput(f"{field}: {text[:60]!r} is more than {MOST_DAYS:,} days")
     return width
 
 

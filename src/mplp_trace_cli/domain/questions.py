@@ -26,10 +26,15 @@ class TimeRange(NamedTuple):
         return start, end
 
 
+_MOST_ROWS = 2**63
+
+
 def time_range_of(value: TimeRange | Mapping[str, Any] | None) -> TimeRange:
     """The range of any way to give one; raises InvalidInput."""
-    if not isinstance(value, Mapping):
+    if value is None or isinstance(value, TimeRange):
         return value or TimeRange()
+    if not isinstance(value, Mapping):
+        raise InvalidInput("time_range: must be a TimeRange, or a mapping of start and end")
     unknown = sorted(set(value) - {"start", "end"})
     if unknown:
         raise InvalidInput(f"time_range.{unknown[0]}: there are start and end")
@@ -41,6 +46,8 @@ def to_instant(value: Instant | None, field_name: str) -> int | None:
     if value is None or isinstance(value, str):
         return None if value is None else parse_instant(value, field_name)
     instant = from_datetime(value) if isinstance(value, datetime) else value
+    if type(instant) is not int:
+        raise InvalidInput(f"{field_name}: must be RFC 3339 text, a datetime, or microseconds since 1970")
     return checked_instant(instant, f"{field_name}: the instant")
 
 
@@ -88,10 +95,12 @@ class Pagination:
     """A field, with `:desc` for the greatest first."""
 
     def __post_init__(self) -> None:
-        if self.page < 1:
-            raise InvalidInput("page: counts from 1")
-        if self.limit is not None and self.limit < 0:
-            raise InvalidInput("limit: must not be negative")
+        if type(self.page) is not int or self.page < 1:
+            raise InvalidInput("page: a whole number that counts from 1")
+        if self.limit is not None and (type(self.limit) is not int or self.limit < 0):
+            raise InvalidInput("limit: must be a whole number, not negative")
+        if self.offset + (self.limit or 0) >= _MOST_ROWS:
+            raise InvalidInput("page and limit: no store has so many rows")
         if self.limit is None and self.page > 1:
             raise InvalidInput("page: needs a limit")
 

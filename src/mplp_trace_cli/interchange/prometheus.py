@@ -7,6 +7,7 @@ labels that would end up with one name are numbered.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -78,6 +79,8 @@ def _metric(name: str, family: MetricFamily) -> Metric:
     metric = Metric(name, _help(family), family.type, unit if ends_in_it else "")
     labels = _label_names(family)
     for series in family.series:
+        if series.value is not None and not math.isfinite(series.value):
+            continue  # a sum that no double holds would spoil the whole text for a scraper
         named = {labels[key]: value for key, value in series.labels.items()}
         metric.samples.extend(_samples(name, family, series, named))
     return metric

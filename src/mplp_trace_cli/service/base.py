@@ -79,9 +79,10 @@ def request_of(
         raise InvalidInput(f"{unknown[0]}: {kind.__name__} has no such field")
     try:
         return kind(**values)
-    except TypeError:
+    except TypeError as error:
         missing = sorted(one for one in known - set(values) if one in _REQUIRED)
-        raise InvalidInput("; ".join(f"{name}: required" for name in missing)) from None
+        said = "; ".join(f"{name}: required" for name in missing)
+        raise InvalidInput(said or f"{kind.__name__}: {error}") from None
 
 
 def request_or_range(given: Any) -> tuple[Any, dict[str, Any]]:
