@@ -12,6 +12,7 @@ from mplp_trace_cli.domain.buckets import UNITS, bucket_start, bucket_starts, pa
 from mplp_trace_cli.domain.dashboard import (
     FIGURES,
     SUMMARY_FIGURES,
+    TOP_ERRORS,
     DashboardData,
     DashboardRequest,
     DashboardSummary,
@@ -28,7 +29,6 @@ from mplp_trace_cli.storage.sql import statement
 if TYPE_CHECKING:
     from mplp_trace_cli.storage.store import Connection
 
-TOP_ERRORS = 10
 THIS, BEFORE = "this", "before"
 _Place = str | int | None
 FLAT = 0.01

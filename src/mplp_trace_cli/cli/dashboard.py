@@ -18,7 +18,7 @@ from mplp_trace_cli.cli.tables import groups_for_people
 from mplp_trace_cli.domain.buckets import UNITS
 from mplp_trace_cli.domain.dashboard import DEFAULT_METRICS, FIGURES, DashboardData, DashboardRequest
 from mplp_trace_cli.domain.errors import InvalidInput, StoreBusy
-from mplp_trace_cli.domain.times import format_instant
+from mplp_trace_cli.domain.times import format_instant, from_datetime
 
 if TYPE_CHECKING:
     from mplp_trace_cli.service import TraceManagementService
@@ -57,10 +57,11 @@ def dashboard_command(
         if watch:
             _watch(service, asked, chosen, _seconds(interval))
         data = asked.answer(service)
-    if html is not None:
-        _write_page(html, data)
-    else:
-        _write(data, chosen)
+        if html is not None:
+            _write_page(html, data)
+        else:
+            _write(data, chosen)
+            _tell_where(data, service)
 
 
 class Asked:
@@ -97,6 +98,16 @@ def _write(data: DashboardData, chosen: str) -> None:
             formats.print_table(view.errors.columns, view.errors.rows)
     else:
         formats.write(timeseries(data), chosen, shown=groups_for_people)
+
+
+def _tell_where(data: DashboardData, service: TraceManagementService) -> None:
+    """Says of an empty window when the newest trace began, where there is one."""
+    if data.summary.total_traces or data.summary.error_count:
+        return
+    newest = service.query_traces(limit=1).unwrap().traces
+    if newest:
+        began = format_instant(from_datetime(newest[0].started_at))
+        output.note(f"the newest trace started {began[:16].replace('T', ' ')} UTC (--since {began[:10]})")
 
 
 def as_json(data: DashboardData) -> str:

@@ -39,6 +39,8 @@ FIGURES: Mapping[str, Figure] = {
 
 DEFAULT_METRICS = ("response_time", "error_rate", "throughput")
 SUMMARY_FIGURES = ("total_traces", "success_rate", "average_duration", "error_count")
+TOP_ERRORS = 10
+"""How many kinds of errors a dashboard names at the most."""
 
 
 class DashboardRequest(NamedTuple):

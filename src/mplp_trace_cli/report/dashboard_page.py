@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from mplp_trace_cli.domain.dashboard import FIGURES, SUMMARY_FIGURES, DashboardData, Figure, TopError, Trend
+from mplp_trace_cli.domain.dashboard import (
+    FIGURES,
+    SUMMARY_FIGURES,
+    TOP_ERRORS,
+    DashboardData,
+    Figure,
+    TopError,
+    Trend,
+)
 from mplp_trace_cli.domain.times import DAY_US, SECOND_US, format_instant
 from mplp_trace_cli.domain.words import counted, humane_duration
 from mplp_trace_cli.report import charts
@@ -192,10 +200,15 @@ def _errors(errors: Sequence[TopError]) -> str:
         f'<th scope="col"{_class(head)}>{head}</th>' for head in others
     )
     return (
-        f'<section class="top"><h2>Top errors <small>{counted(len(errors), "pattern")}</small></h2>'
+        f'<section class="top"><h2>Top errors <small>{_how_many(len(errors))}</small></h2>'
         f'<table class="errors"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(map(_error_row, errors))}</tbody></table></section>"
     )
+
+
+def _how_many(errors: int) -> str:
+    """How many kinds are shown; as many as there may be are said to be only the first."""
+    return f"the {errors} most frequent" if errors == TOP_ERRORS else counted(errors, "kind")
 
 
 def _class(head: str) -> str:
