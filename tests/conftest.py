@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,9 +23,15 @@ SAMPLE_DATA = ROOT / "sample_data"
 CONFORMANCE = Path(os.environ.get("MPLP_TRACE_CONFORMANCE_DATA", ROOT.parent / "shared" / "data"))
 COMMAND = [sys.executable, "-m", "mplp_trace_cli"]
 
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+    signal.signal(number, handler)  # a test run in the background may have been started to ignore them
+
 # A slow machine is no fault, and what failed once is shown by its printed example.
 settings.register_profile("project", deadline=None, database=None)
 settings.load_profile("project")
+
+
+_started: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
@@ -90,8 +98,8 @@ class Cli:
         return done.line
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
-        """Starts the command with pipes."""
-        return subprocess.Popen(
+        """Starts the command with pipes; what still runs when the test is over is killed."""
+        process = subprocess.Popen(
             [*COMMAND, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -99,6 +107,19 @@ class Cli:
             env=self.environment(),
             cwd=self.folder,
         )
+        _started.append(process)
+        return process
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays() -> Iterator[None]:
+    """After each test, the end of what it started and left."""
+    yield
+    while _started:
+        process = _started.pop()
+        process.kill()
+        with contextlib.suppress(BrokenPipeError), process:
+            pass
 
 
 @pytest.fixture

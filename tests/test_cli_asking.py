@@ -15,7 +15,12 @@ DAY = "2026-03-02T09"
 WRONG: list[tuple[list[str], str]] = [
     (["query", "--status", "complete"], "did you mean completed?"),
     (["query", "--sort", "nonsense"], "sort: 'nonsense' is not one of trace_id,"),
-    (["query", "--since", "2026-03-03", "--until", "2026-03-01"], "ends before it starts"),
+    (["query", "--sort", "durration_ms"], "(did you mean duration_ms?)"),
+    (["query", "--sort", "name:dsc"], "sort: 'dsc' is not one of asc, desc (did you mean desc?)"),
+    (["query", "--bucket", "1d", "--sort", "cout"], "(did you mean count?)"),
+    (["query", "--since", "2026-03-03", "--until", "2026-03-01"], "error: --until: is before --since"),
+    (["events", "--since", "2026-03-02", "--until", "2026-03-01"], "error: --until: is before --since"),
+    (["dashboard", "--since", "1h", "--until", "2h"], "error: --until: is before --since"),
     (["events", "--level", "warning"], "did you mean warn?"),
     (["events", "--data", "n"], "--data: 'n' is not KEY=VALUE"),
     (["events", "--limit", "-1"], "--limit"),
@@ -180,6 +185,14 @@ def test_format_of_the_environment(asked: Cli) -> None:
     )
 
 
+def test_a_group_of_commands_alone_shows_its_help(cli: Cli) -> None:
+    """As the program without a word does; that is no error."""
+    for arguments in ((), ("rejects",), ("metrics",)):
+        done = cli(*arguments)
+        assert (done.code, done.stderr) == (0, ""), arguments
+        assert f"Usage: {' '.join(('mplp-trace', *arguments))} [OPTIONS] COMMAND" in done.stdout
+
+
 def test_what_cannot_be_asked(asked: Cli) -> None:
     """A bad filter is exit code 2 and one line that names it."""
     for arguments, said in WRONG:
@@ -200,7 +213,7 @@ def test_show_finds_finished_traces_too(asked: Cli) -> None:
     )
     done = asked("show", "t-")
     assert (done.code, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: t- begins several ids: t-0, t-1, t-2, t-3, t-4, …\nhint: ")
+    assert done.stderr.startswith("error: 't-' begins several ids: t-0, t-1, t-2, t-3, t-4, …\nhint: ")
     done = asked("show", "nowhere")
     assert (done.code, done.stderr) == (1, "error: there is no trace nowhere\nhint: mplp-trace query\n")
 

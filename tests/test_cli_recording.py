@@ -285,7 +285,7 @@ def test_prefixes_and_last(cli: Cli) -> None:
     done = cli("record", "s", "--trace", "a")
     assert (done.code, done.stderr) == (
         1,
-        "error: a begins several ids: abc, abd\nhint: give more of the id\n",
+        "error: 'a' begins several ids: abc, abd\nhint: give more of the id\n",
     )
     cli.ok("record", "one", "--trace", "abc")
     cli.ok("record", "two", "--trace", "@last")

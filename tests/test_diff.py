@@ -419,7 +419,7 @@ def test_ends_and_refusals(sample_store: Cli) -> None:
     assert sample_store("diff", "@last", "@last", "--format", "csv").stdout.count("\n") == 1
     for arguments, code, said in (
         ((BASELINE, "nothing"), 1, "there is no trace nothing"),
-        ((BASELINE, "checkout"), 1, "checkout begins several ids"),
+        ((BASELINE, "checkout"), 1, "'checkout' begins several ids"),
         ((BASELINE, INCIDENT, "--threshold", "x"), 2, "--threshold: 'x' is not a number"),
         ((BASELINE, INCIDENT, "--threshold", "nan"), 2, "--threshold: 'nan' is not a percentage"),
         ((BASELINE, INCIDENT, "--threshold", "-1%"), 2, "--threshold: '-1%' is not a percentage"),

@@ -32,12 +32,12 @@ NEWER_STORAGE = 999
 """The storage version in the main header of a file that DuckDB 2.0.0 writes; 69 in its database headers."""
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool], pause: float = 0.02) -> None:
     """Waits until something is so, half a minute at most."""
     deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 @pytest.fixture
@@ -126,10 +126,12 @@ def _waits_for_more(process: subprocess.Popen[bytes]) -> bool:
     return left[0] == 0
 
 
-def _stopped_while_reading(cli: Cli, arguments: list[str], content: bytes) -> subprocess.Popen[bytes]:
+def _stopped_while_reading(
+    cli: Cli, arguments: list[str], content: bytes, before: str = ""
+) -> subprocess.Popen[bytes]:
     """The command after it read `content` and got a Ctrl-C, as a terminal sends it: to the whole group."""
     process = subprocess.Popen(
-        [*COMMAND, *arguments],
+        ["sh", "-c", f'{before}exec "$@"', "sh", *COMMAND, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -166,6 +168,35 @@ def test_ctrl_c_during_a_stream_keeps_every_line_that_was_durable(open_store: Cl
     assert process.returncode in (0, 130)
     assert b"Traceback" not in err
     assert json.loads(open_store.ok("sql", "SELECT count(*) AS n FROM events", "--json")) == [{"n": 3}]
+
+
+def test_a_signal_that_was_ignored_stays_ignored(open_store: Cli) -> None:
+    """Whoever starts the command with a signal switched off does not want it to end of that."""
+    process = _stopped_while_reading(open_store, ["record", "-"], GOOD + b"\n", "trap '' INT TERM; ")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process.send_signal(number)
+    _, err = process.communicate(GOOD + b"\n", timeout=30)
+    assert (process.returncode, err) == (0, b"2 events\n")
+
+
+def _catches_ctrl_c(process: subprocess.Popen[bytes]) -> bool:
+    """True while a handler of the process's own answers SIGINT; Linux tells."""
+    with open(f"/proc/{process.pid}/status") as file:
+        caught = next((int(line.split()[1], 16) for line in file if line.startswith("SigCgt")), 0)
+    return bool(caught >> (signal.SIGINT - 1) & 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how far Python is")
+@pytest.mark.parametrize("milliseconds", [0, 1, 3, 6, *range(10, 70, 6), 80, 100])
+def test_ctrl_c_before_the_command_has_begun_ends_it_in_silence(sample_store: Cli, milliseconds: int) -> None:
+    """However much of the program was loaded; only Python's own first moments are not the program's."""
+    with sample_store.start("query") as process:
+        wait_until(lambda: _catches_ctrl_c(process), 0)
+        wait_until(lambda: not _catches_ctrl_c(process), 0)
+        time.sleep(milliseconds / 1_000)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+        assert (process.returncode in (-signal.SIGINT, 130), said) == (True, b"")
 
 
 # -- disks -------------------------------------------------------------------------------------------

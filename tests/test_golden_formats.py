@@ -21,6 +21,7 @@ from tests.warm_cli import WarmCli
 
 GOLDEN = Path(__file__).parent / "golden"
 INPUT = GOLDEN / "every_hard_type.jsonl"
+TRACES = ("sql", "SELECT * FROM traces ORDER BY seq LIMIT 2")
 FORMATS = ("table", "json", "jsonl", "csv", "markdown")
 TRACE = "0af76519"
 SQL = """
@@ -110,13 +111,12 @@ def test_piped_answers(hard: Cli, name: str, format_name: str) -> None:
     ("name", "columns"),
     [
         *((name, columns) for name in ("query", "events", "show") for columns in (80, 120)),
-        ("sql", 80),
-        ("schema", 80),
+        *((name, 80) for name in ("sql", "traces", "schema")),
     ],
 )
 def test_tables_on_a_terminal(hard: Cli, name: str, columns: int) -> None:
-    """On a terminal a table folds to the width; no line is longer, and nothing is cut."""
-    got = on_terminal(hard, columns, *COMMANDS[name])
+    """A table folds to the width or, where it has no room, is a line a cell; nothing is longer or cut."""
+    got = on_terminal(hard, columns, *{**COMMANDS, "traces": TRACES}[name])
     check(f"{name}.terminal_{columns}", got)
     lines = got.decode().splitlines()
     assert max(map(cell_len, lines)) <= columns

@@ -97,6 +97,26 @@ def test_what_acts_is_refused(cli: Cli) -> None:
     assert sorted(path.name for path in cli.folder.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        ("FROM event", 'Did you mean "events"?'),
+        ("SELECT levl FROM (SELECT level FROM events)", 'Candidate bindings: "level"'),
+        (
+            "SELECT e.levl FROM store.event_log AS e",
+            'Candidate bindings: "level", "event_id", "event_type", "seq"',
+        ),
+        ("SELECT lenth('x')", 'Did you mean "length"?'),
+        ("SELECT traces.name FROM events", 'Candidate tables: "events"'),
+        ("SELEC 1", "mplp-trace schema"),
+    ],
+)
+def test_a_wrong_name_is_told_with_the_nearest(sample_store: Cli, query: str, hint: str) -> None:
+    """As DuckDB knows it; where it knows none, what there is to ask."""
+    done = sample_store("sql", query)
+    assert (done.code, done.stdout, done.stderr.splitlines()[1:]) == (2, "", [f"hint: {hint}"])
+
+
 def test_levels_compare_by_rank(sample_store: Cli) -> None:
     """As values of the type `level`, in comparisons, parameters and sorts."""
     count = "SELECT count(*) AS n FROM events WHERE "
@@ -240,7 +260,10 @@ def test_a_reader_that_leaves_ends_a_query(cli: Cli) -> None:
     ("query", "said"),
     [
         ("SELECT len(list(range)) FROM range(100000000)", "error: sql: Out of Memory Error: "),
-        ("SELECT length(repeat(chr(120), 4000000000))", "error: sql: out of memory: a value is larger"),
+        (
+            "SELECT length(repeat(chr(120), 4000000000))",
+            "error: sql: out of memory: the answer takes more than 1.3 GB",
+        ),
     ],
 )
 def test_too_much_memory_is_an_error(cli: Cli, query: str, said: str) -> None:
@@ -249,6 +272,22 @@ def test_too_much_memory_is_an_error(cli: Cli, query: str, said: str) -> None:
     assert (done.code, done.stdout) == (2, "")
     assert done.stderr.startswith(said)
     assert "\nhint: " in done.stderr
+
+
+WIDE = "SELECT repeat('x', 200000) AS s FROM range(20000)"
+
+
+def test_wide_rows_come_as_far_as_they_are_asked_for(cli: Cli) -> None:
+    """4 GB of rows: the first few are an ordinary answer, and whoever reads gets the first at once."""
+    done = cli("sql", WIDE, "--limit", "3", "--format", "csv")
+    assert (done.code, done.stderr) == (0, "3 rows shown, there are more (--limit)\n")
+    assert [len(line) for line in done.stdout.splitlines()] == [1, 200_000, 200_000, 200_000]
+    assert cli("sql", "SELECT 1", "--limit", str(sys.maxsize), "--json").code == 0
+    with cli.start("sql", WIDE, "--format", "csv") as process:
+        assert process.stdout is not None
+        assert (process.stdout.readline(), len(process.stdout.readline())) == (b"s\n", 200_001)
+        process.stdout.close()
+        assert process.wait(STOPPED_SECONDS) == 141
 
 
 def test_large_sorts_at_once_do_not_meet(cli: Cli) -> None:

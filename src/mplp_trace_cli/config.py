@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ DB_VARIABLE = "MPLP_TRACE_DB"
 CONFIG_VARIABLE = "MPLP_TRACE_CONFIG"
 DECLARED_KEYS = ("type", "help", "value", "buckets", "unit")
 """What may be said of a custom metric."""
+_MEMORY_UNITS = ("B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB")
+_MEMORY = re.compile(rf"\d+(\.\d+)? ?({'|'.join(_MEMORY_UNITS)})", re.ASCII | re.IGNORECASE)
 
 
 class MetricsConfig(NamedTuple):
@@ -146,6 +149,8 @@ def check_options(options: TraceModuleOptions) -> None:
     parse_word(Level, options.event_config.default_level, "event_config.default_level")
     if options.event_config.max_event_bytes <= 0:
         raise InvalidInput("event_config.max_event_bytes: must be greater than 0")
+    if not _MEMORY.fullmatch(options.memory_limit):
+        raise InvalidInput(f"memory_limit: must be a number and one of {', '.join(_MEMORY_UNITS)}")
     if options.metrics_config != MetricsConfig():
         _check_metrics(options.metrics_config)
 

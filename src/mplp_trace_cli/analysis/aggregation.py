@@ -299,6 +299,6 @@ def _order(sort: str | None, question: _Question) -> str:
     parts = sort.endswith((":desc", ":asc")) and sort not in names
     name, _, direction = sort.rpartition(":") if parts else (sort, "", "")
     if name not in names:
-        raise InvalidInput(f"sort: {sort[:60]!r} is not one of {', '.join(names)}, with :desc or not")
+        raise InvalidInput(f"sort: {unknown_word(names, name)}")
     turn = "DESC" if direction == "desc" else "ASC"
     return ", ".join([f"{names.index(name) + 1} {turn} NULLS LAST", *keys])

@@ -143,7 +143,7 @@ def _window(asked: DashboardRequest, now: int) -> _Window:
     end = end if end is not None else max(now, start or now)
     start = start if start is not None else end - DAY_US
     if end <= start:
-        raise InvalidInput("time_range: ends before it starts, or as it starts")
+        raise InvalidInput("the range ends before it starts, or as it starts")
     if asked.group_by is not None and asked.group_by not in UNITS:
         raise InvalidInput(f"group_by: {unknown_word(UNITS, asked.group_by)}")
     return _Window(start, end, asked.group_by or suiting_unit(end - start))

@@ -36,7 +36,7 @@ def resolve_trace(db: Connection, text: str) -> str:
         raise NotFound(f"there is no trace {text}", hint="mplp-trace query")
     if len(ids) > 1 and ids[0] != text:
         shown = ", ".join(ids[:5]) + (", …" if len(ids) > 5 else "")
-        raise AmbiguousId(f"{text} begins several ids: {shown}", hint="give more of the id")
+        raise AmbiguousId(f"{text!r} begins several ids: {shown}", hint="give more of the id")
     return str(ids[0])
 
 

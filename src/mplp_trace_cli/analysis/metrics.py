@@ -114,7 +114,7 @@ def question_of(asked: MetricsRequest, options: TraceModuleOptions, now: int) ->
     end = now + 1 if said_end is None else said_end  # what was measured this very moment counts
     start = max(MIN_INSTANT, end - DEFAULT_RANGE_US) if said_start is None else said_start
     if end < start:
-        raise InvalidInput("time_range: begins in the future")
+        raise InvalidInput("the range begins in the future")
     config = options.metrics_config
     return Question(
         start,

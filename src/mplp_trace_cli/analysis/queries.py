@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.analysis.filters import ERROR_LEVELS, Condition, event_condition, trace_condition
+from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.questions import EventFilter, Pagination, TraceFilter
+from mplp_trace_cli.storage.rows import rows_of
 
 if TYPE_CHECKING:
     from mplp_trace_cli.storage.store import Connection
-
-FETCH_ROWS = 10_000
 
 TRACE_COLUMNS = (
     Column("trace_id"),
@@ -93,21 +93,12 @@ class _Question:
 
 def _answer(db: Connection, question: _Question, columns: tuple[Column, ...]) -> Answer:
     if question.page.limit is None:
-        return Answer(columns, stream(db, question.query, question.condition.values))
+        return Answer(columns, rows_of(db, question.query, question.condition.values))
     rows = db.execute(question.query, question.condition.values).fetchall()
     total = question.page.offset + len(rows)
     if len(rows) == question.page.limit or (question.page.offset and not rows):
         (total,) = db.execute(question.count, question.condition.values).fetchone() or (0,)
     return Answer(columns, rows, total)
-
-
-def stream(
-    db: Connection, query: str, values: Sequence[Any] | Mapping[str, Any]
-) -> Iterator[tuple[Any, ...]]:
-    """The rows of a query, fetched a few thousand at a time."""
-    cursor = db.execute(query, values)
-    while rows := cursor.fetchmany(FETCH_ROWS):
-        yield from rows
 
 
 def _select(columns: Sequence[Column]) -> str:
@@ -131,8 +122,10 @@ def _order(sort: str | None, columns: Sequence[Column], default: str, tie: str) 
         return default
     name, _, direction = sort.partition(":")
     names = [column.name for column in columns]
-    if name not in names or direction not in ("", "asc", "desc"):
-        raise InvalidInput(f"sort: {sort!r} is not one of {', '.join(names)}, with :desc or not")
+    if name not in names:
+        raise InvalidInput(f"sort: {unknown_word(names, name)}")
+    if direction not in ("", "asc", "desc"):
+        raise InvalidInput(f"sort: {unknown_word(('asc', 'desc'), direction)}")
     turn = "DESC" if direction == "desc" else "ASC"
     value = f"coalesce({name}, 0)" if name in _COUNTED else name
     return f"{value} {turn} NULLS LAST, {tie} {turn}"

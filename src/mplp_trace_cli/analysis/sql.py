@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -11,9 +12,9 @@ from typing import Any, NamedTuple
 import duckdb
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
-from mplp_trace_cli.analysis.queries import stream
 from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.errors import QueryFailed
+from mplp_trace_cli.storage.rows import rows_of
 from mplp_trace_cli.storage.store import Connection
 
 _ACTING = (
@@ -23,6 +24,8 @@ _ACTING = (
 )
 """Functions that do something, or run SQL out of a text in which that would stand."""
 _OUTSIDE = "file system operations are disabled by configuration"
+_NEAREST = ("Did you mean ", "Candidate bindings: ", "Candidate tables: ")
+"""How a line of DuckDB begins that names what there is instead."""
 _INSTANT = """
     CASE WHEN {0} BETWEEN '0001-01-01 00:00:00' AND '9999-12-31 23:59:59.999999'
     THEN epoch_us({0})::UNION(instant BIGINT, words VARCHAR)
@@ -45,8 +48,8 @@ _NOT_FINITE = re.compile("NaN|Infinity")
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
-def run_sql(db: Connection, query: str, params: Mapping[str, Any]) -> Answer:
-    """The rows of one SELECT; `$name` in it is bound to the parameter of that name.
+def run_sql(db: Connection, query: str, params: Mapping[str, Any], most: int | None = None) -> Answer:
+    """The rows of one SELECT, the first `most` of them; `$name` in it is bound to the parameter of that name.
 
     Raises QueryFailed for what is wrong, refused, or more than one statement.
     """
@@ -63,7 +66,8 @@ def run_sql(db: Connection, query: str, params: Mapping[str, Any]) -> Answer:
         described = db.execute(f"DESCRIBE (FROM ({question.text}\n))", bound).fetchall()
         columns = [_column(at, name, kind) for at, (name, kind, *_) in enumerate(described, start=1)]
         select = ", ".join(expression for _, expression in columns)
-        wrapped = f"SELECT {select} FROM ({question.text}\n) AS answer"
+        limit = "" if most is None else f" LIMIT {min(most, sys.maxsize)}"
+        wrapped = f"SELECT {select} FROM ({question.text}\n) AS answer{limit}"
         nested = [at for at, expression in enumerate(columns) if expression[1].startswith("to_json")]
         return Answer(tuple(column for column, _ in columns), _rows(db, wrapped, bound, nested))
     except duckdb.Error as error:
@@ -151,7 +155,7 @@ def _rows(
     db: Connection, query: str, bound: dict[str, Any], nested: Sequence[int]
 ) -> Iterator[tuple[Any, ...]]:
     try:
-        for row in stream(db, query, bound):
+        for row in rows_of(db, query, bound):
             yield _finite(row, nested) if nested else row
     except duckdb.Error as error:
         raise _failed(error) from error
@@ -176,4 +180,5 @@ def _failed(error: duckdb.Error) -> QueryFailed:
         )
     if _OUTSIDE in first:
         return QueryFailed(f"sql: {first}", hint="sql reads the store alone: mplp-trace schema")
-    return QueryFailed(f"sql: {first}", hint="mplp-trace schema")
+    nearest = next((line.replace(": : ", ": ") for line in lines[1:] if line.startswith(_NEAREST)), None)
+    return QueryFailed(f"sql: {first}", hint=nearest or "mplp-trace schema")

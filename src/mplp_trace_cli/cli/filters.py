@@ -8,6 +8,7 @@ import typer
 
 from mplp_trace_cli.cli import values
 from mplp_trace_cli.domain.enums import Level, TraceStatus, TraceType
+from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.questions import EventFilter, TimeRange, TraceFilter
 from mplp_trace_cli.domain.times import DAY_US, MAX_INSTANT, is_bare_date
 
@@ -71,12 +72,13 @@ class Span(NamedTuple):
     max_duration: str | None
 
     def fields(self, now: int) -> dict[str, Any]:
-        """The same as fields of a filter; a bare date as the end includes that day."""
-        end = values.moment(self.until, now, "--until")
-        if end is not None and self.until is not None and is_bare_date(self.until):
-            end = min(end + DAY_US, MAX_INSTANT)
+        """The same as fields of a filter; a bare date as the end includes that day. Raises InvalidInput."""
+        start, end = values.moment(self.since, now, "--since"), values.moment(self.until, now, "--until")
+        day = DAY_US if self.until is not None and is_bare_date(self.until) else 0
+        if start is not None and end is not None and end < start and end + day <= start:
+            raise InvalidInput("--until: is before --since")
         return {
-            "time_range": TimeRange(values.moment(self.since, now, "--since"), end),
+            "time_range": TimeRange(start, None if end is None else min(end + day, MAX_INSTANT)),
             "min_duration_ms": values.duration(self.min_duration, "--min-duration"),
             "max_duration_ms": values.duration(self.max_duration, "--max-duration"),
         }

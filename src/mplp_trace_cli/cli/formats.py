@@ -238,12 +238,14 @@ def _table(answer: Answer) -> None:
 
 
 def print_table(columns: Iterable[Column], rows: Iterable[Iterable[Any]]) -> None:
-    """A table without vertical lines; on a terminal long cells fold."""
-    columns = list(columns)
-    if is_painted():
+    """A table without vertical lines; on a terminal long cells fold, and too many columns are lines."""
+    columns, rows = list(columns), list(rows)
+    if not is_painted():
+        print_plain(columns, _texts(columns, rows))
+    elif _has_room(columns, _texts(columns, rows)):
         show(folding_table(columns, rows))
     else:
-        print_plain(columns, _texts(columns, rows))
+        _print_records(columns, _texts(columns, rows))
 
 
 def is_painted() -> bool:
@@ -276,12 +278,9 @@ def folding_table(columns: list[Column], rows: Iterable[Iterable[Any]]) -> Any:
     from rich.table import Table
 
     texts = _texts(columns, rows)
-    narrow = {column.name for column in columns if column.kind in _NARROW or column.name in _WORDS}
     if not _fits(columns, texts):
         columns = [_on_lines(c, [row[at] for row in texts]) for at, c in enumerate(columns)]
-        narrow = {column.name for column in columns if column.kind in _NARROW or column.name in _WORDS}
-    if not _has_room(columns, texts, narrow):
-        narrow.clear()  # a number that is cut is another number
+    has_room = _has_room(columns, texts)  # without it all fold: a number that is cut is another number
     table = Table(
         box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold"
     )
@@ -291,11 +290,27 @@ def folding_table(columns: list[Column], rows: Iterable[Iterable[Any]]) -> Any:
             "\n".join(map(output.visible, column.name.split("\n"))),
             justify="right" if right else "left",
             overflow="fold",
-            no_wrap=column.name in narrow,
+            no_wrap=has_room and _is_narrow(column),
         )
     for row in texts:
         table.add_row(*(styled(column.name, text) for column, text in zip(columns, row, strict=True)))
     return table
+
+
+def _print_records(columns: list[Column], texts: list[list[str]]) -> None:
+    """One row after the other, a line a column: for more columns than a terminal has room for."""
+    from rich.table import Table
+    from rich.text import Text
+
+    for number, row in enumerate(texts):
+        if number:
+            show(Text())
+        record = Table.grid(padding=(0, 2, 0, 0))
+        record.add_column(overflow="fold", max_width=console().width // 2)
+        record.add_column(overflow="fold")
+        for column, text in zip(columns, row, strict=True):
+            record.add_row(Text(output.visible(column.name), style="bold"), styled(column.name, text))
+        show(record)
 
 
 def print_plain(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
@@ -336,12 +351,16 @@ _WORDS = ("status", "level", "bucket", "started (UTC)", "time (UTC)", "trend")
 _FOLDED_CELLS, _GAP_CELLS = 8, 2
 
 
-def _has_room(columns: list[Column], texts: list[list[str]], narrow: set[str]) -> bool:
+def _is_narrow(column: Column) -> bool:
+    return column.kind in _NARROW or column.name in _WORDS
+
+
+def _has_room(columns: list[Column], texts: list[list[str]]) -> bool:
     """True when the columns that do not fold leave the others something of the terminal's width."""
-    headings = (max(c.name.split("\n"), key=len) for c in columns)
+    headings = (max(re.split("[ \n]", c.name), key=len) for c in columns)
     widths = [max(map(len, cells)) for cells in zip(headings, *texts, strict=True)]
     least = (
-        width if c.name in narrow else min(width, _FOLDED_CELLS)
+        width if _is_narrow(c) else min(width, _FOLDED_CELLS)
         for c, width in zip(columns, widths, strict=True)
     )
     return bool(sum(least) + _GAP_CELLS * (len(columns) - 1) <= console().width)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # Until `listen` answers it, Ctrl-C ends the process as it ends any other: without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import gc
 
 gc.disable()  # nothing of what is imported next is garbage; looking for some costs 3 ms
@@ -9,7 +15,6 @@ gc.disable()  # nothing of what is imported next is garbage; looking for some co
 # ruff: noqa: E402
 import contextlib
 import os
-import signal
 import sys
 from itertools import pairwise
 from typing import NoReturn
@@ -26,6 +31,8 @@ DEBUG_VARIABLE = "MPLP_TRACE_DEBUG"
 OK, NEGATIVE, FAILED, INTERRUPTED, CLOSED_STDOUT = 0, 1, 2, 130, 141
 
 
+_HELP_ALONE = "NoArgsIsHelpError"
+"""What Typer, whose class of that name is private, raises for a group without a command."""
 _STOPPED = {output.StdoutClosed: CLOSED_STDOUT, signals.Terminated: 128 + signal.SIGTERM}
 
 
@@ -44,8 +51,8 @@ def main() -> int:
     """Runs the command of `sys.argv` and gives its exit code, its answer flushed."""
     os.umask(0o077)  # what this tool keeps is its owner's alone; exports follow the user's
     output.stand_in()
-    signals.listen()
     try:
+        signals.listen()
         code = _guarded(sys.argv[1:])
         sys.stdout.flush()
     except (KeyboardInterrupt, signals.Terminated):  # while it was being said how the command ended
@@ -86,8 +93,9 @@ def _sentence(error: OSError | MemoryError) -> str:
 
 
 def _usage(error: TyperException, arguments: list[str]) -> int:
-    if not arguments:
-        output.answer(error.format_message())
+    if type(error).__name__ == _HELP_ALONE:
+        if error.format_message():  # else Rich has printed it
+            output.answer(error.format_message())
         return OK
     for option, word in pairwise(arguments):  # what follows a wrong option was not read
         if option == "--color" and word in COLORS:

@@ -25,10 +25,10 @@ class Terminated(BaseException):
 
 
 def listen() -> None:
-    """From now on a signal stops what runs; SIGINT stays ignored where it was when the process began."""
-    signal.signal(signal.SIGTERM, _on_signal)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _on_signal)
+    """From now on a signal stops what runs; one that was ignored when the process began stays so."""
+    for number in _STOPPING:
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _on_signal)
     hears, says = os.pipe()
     os.set_blocking(says, False)
     signal.set_wakeup_fd(says, warn_on_full_buffer=False)
@@ -70,13 +70,17 @@ def ending_the_deaf(most_bytes: int) -> Iterator[None]:
 
 def _guard(over: threading.Event, most_bytes: int) -> None:
     from mplp_trace_cli.cli import output
+    from mplp_trace_cli.domain.words import humane_bytes
 
     while not over.wait(_LOOK_SECONDS):
         code = exit_code()
         if code is not None and not over.wait(DEAF_SECONDS):
             _leave(code)
         if _resident() > most_bytes:
-            output.error("sql: out of memory: a value is larger than memory_limit", "take less at once")
+            output.error(
+                f"sql: out of memory: the answer takes more than {humane_bytes(most_bytes)}",
+                "ask for less at once, or raise memory_limit in the config file",
+            )
             _leave(2)
 
 

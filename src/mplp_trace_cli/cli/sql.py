@@ -36,7 +36,8 @@ def sql_command(
     given = dict(values.split_pair(pair, "--param") for pair in param or ())
     most = formats.default_limit(chosen) if limit is None else limit
     with open_service() as service, service.reading() as db, ending_the_deaf(most_memory(db)):
-        answer = run_sql(db, text, {name: _typed(value) for name, value in given.items()})
+        one_more = None if most is None else most + 1  # which tells that more are left
+        answer = run_sql(db, text, {name: _typed(value) for name, value in given.items()}, one_more)
         seen = _Counted(answer.rows, most)
         formats.write(answer._replace(rows=seen), chosen)
     if seen.left:

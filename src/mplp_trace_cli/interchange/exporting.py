@@ -15,6 +15,7 @@ from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.questions import ExportRequest
 from mplp_trace_cli.interchange.targets import STDOUT, pump, text_stream, whole_file, whole_folder
+from mplp_trace_cli.storage.rows import rows_of
 from mplp_trace_cli.storage.sql import statement
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ _LINES = "(FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01', USE_
 _CSV = "HEADER, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%S.%fZ'"
 _TRACE_TEXTS = ("trace_id", "context_id", "execution_id", "trace_type", "name", "description", "status")
 _EVENT_TEXTS = ("event_id", "trace_id", "event_type", "level", "message", "data", "parent_event_id", "source")
-_FETCH = 10_000
 
 
 @dataclass(frozen=True)
@@ -267,7 +267,7 @@ def _write_all(stream: IO[bytes], pieces: Iterator[str]) -> None:
 
 def _separated(db: Connection, query: str) -> Iterator[str]:
     mark = "\n"
-    for (line,) in _rows(db, query):
+    for (line,) in rows_of(db, query):
         yield mark + line
         mark = ",\n"
     yield "\n"
@@ -281,19 +281,13 @@ def _nested(db: Connection, traces: str) -> Iterator[str]:
         "ORDER BY t.seq, e.timestamp, e.seq"
     )
     current, end = None, "\n"
-    for trace, seq, event in _rows(db, query):
+    for trace, seq, event in rows_of(db, query):
         if seq == current:
             yield f",\n{event}"
             continue
         yield f'{end}{trace[:-1]},"events":[{event or ""}'
         current, end = seq, "]},\n"
     yield "\n" if current is None else "]}\n"
-
-
-def _rows(db: Connection, query: str) -> Iterator[tuple[Any, ...]]:
-    cursor = db.execute(query)
-    while rows := cursor.fetchmany(_FETCH):
-        yield from rows
 
 
 # -- tables ----------------------------------------------------------------------------------------

@@ -218,4 +218,4 @@ def _known_of(trace: OpenTrace, status: str, ended_at: int) -> KnownTrace:
 def ambiguous(text: str, matches: list[str]) -> AmbiguousId:
     """The error for a prefix of several ids."""
     shown = ", ".join(matches[:5]) + (", …" if len(matches) > 5 else "")
-    return AmbiguousId(f"{text} begins several ids: {shown}", hint="give more of the id")
+    return AmbiguousId(f"{text!r} begins several ids: {shown}", hint="give more of the id")
