@@ -198,6 +198,55 @@ def test_files_and_folders_are_replaced_whole(hard: Cli, tmp_path: Path) -> None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.csv", "out.csv", "out.jsonl"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "traces.duckdb",
+        "events.txt",
+        "metrics",
+        "traces.csv/thesis.txt",
+        "traces/thesis.txt",
+        "traces/day=2026-03-02/thesis.txt",
+        "traces/day=2026-03-02/data_0.csv/thesis.txt",
+        "traces/data_0.csv",
+        "traces.csv.bak",
+    ],
+)
+def test_a_folder_with_anything_else_in_it_is_refused(hard: Cli, tmp_path: Path, name: str) -> None:
+    """Names that only begin as those of an export do are somebody's own files."""
+    folder = tmp_path / "mine"
+    mine = folder / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    (folder / "events.csv").write_text("")
+    done = hard("export", "-o", folder, "--format", "csv", "--include-events")
+    assert (done.code, done.stderr.splitlines()) == (
+        2,
+        [
+            f"error: {folder} is there already and was not made by an export",
+            "hint: name a new folder with -o",
+        ],
+    )
+    assert mine.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("packed", ["none", "gzip", "zstd"])
+@pytest.mark.parametrize("format_name", ["csv", "parquet"])
+def test_the_folder_of_an_export_with_partitions_is_replaced(
+    hard: Cli, tmp_path: Path, format_name: str, packed: str
+) -> None:
+    """Whatever its partitions and compression were."""
+    folder = tmp_path / "out"
+    plain = ("export", "-o", folder, "--format", format_name, "--include-events", "--include-metrics")
+    for key in ("day", "month", "context_id"):
+        hard.ok(*plain, "--partition-by", key, "--compression", packed)
+    hard.ok(*plain, "--compression", packed)
+    hard.ok(*plain)
+    names = [f"{table}.{format_name}" for table in sorted(TABLES)]
+    assert sorted(path.name for path in folder.iterdir()) == names
+
+
 def test_a_failed_export_leaves_what_was_there(hard: Cli, tmp_path: Path) -> None:
     """Where the folder is missing or the filter is wrong nothing is touched and nothing is left."""
     file = tmp_path / "out.csv"

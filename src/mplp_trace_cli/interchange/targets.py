@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
+import re
 import shutil
 import sys
 import threading
@@ -20,6 +21,10 @@ STDOUT = "-"
 BLOCK_BYTES = 1 << 20
 GZIP_LEVEL = 1
 ENTRIES = ("traces", "events", "metrics")
+_SUFFIX = r"\.(csv(\.gz|\.zst)?|parquet)"
+_TABLE_FILE = re.compile(rf"({'|'.join(ENTRIES)}){_SUFFIX}")
+_PARTITION = re.compile(r"(day|month|context_id)=.*", re.DOTALL)
+_PART_FILE = re.compile(rf"data_\d+{_SUFFIX}")
 
 
 @contextlib.contextmanager
@@ -86,9 +91,22 @@ def _draft(path: str) -> str:
 
 
 def _is_export(path: str) -> bool:
-    if not os.path.isdir(path):
+    """True for a folder that has nothing in it but what an export writes, down to the last file."""
+    return os.path.isdir(path) and all(map(_is_exported, os.scandir(path)))
+
+
+def _is_exported(entry: os.DirEntry[str]) -> bool:
+    if entry.name not in ENTRIES:
+        return entry.is_file(follow_symlinks=False) and _TABLE_FILE.fullmatch(entry.name) is not None
+    return entry.is_dir(follow_symlinks=False) and all(map(_is_partition, os.scandir(entry)))
+
+
+def _is_partition(entry: os.DirEntry[str]) -> bool:
+    if not entry.is_dir(follow_symlinks=False) or not _PARTITION.fullmatch(entry.name):
         return False
-    return all(name.split(".")[0] in ENTRIES for name in os.listdir(path))
+    return all(
+        part.is_file(follow_symlinks=False) and _PART_FILE.fullmatch(part.name) for part in os.scandir(entry)
+    )
 
 
 def _swap(draft: str, path: str) -> None:
