@@ -11,11 +11,14 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from mplp_trace_cli.domain.errors import StorageFailed
 from mplp_trace_cli.domain.visible import visible
 from mplp_trace_cli.interchange.pipes import widen
+
+if TYPE_CHECKING:
+    from mplp_trace_cli.storage.paths import StorePaths
 
 STDOUT = "-"
 BLOCK_BYTES = 1 << 20
@@ -28,41 +31,46 @@ _PART_FILE = re.compile(rf"data_\d+{_SUFFIX}")
 
 
 @contextlib.contextmanager
-def whole_file(path: str, umask: int) -> Iterator[str]:
+def whole_file(path: str, umask: int, store: StorePaths) -> Iterator[str]:
     """A draft beside `path` that takes its place when the block ends well, and is gone otherwise.
 
-    A device or a named pipe is written into as it stands: to replace it would take it from everybody.
+    A device or a named pipe is written into as it stands: to replace it would take it from everybody. Of a
+    link the file that it leads to is replaced. Raises InvalidInput for what belongs to the store.
     """
+    store.check_output(path)
     if is_special(path):
         with os_errors(path):
             yield path
         return
-    draft = _draft(path)
+    final = os.path.realpath(path)
+    draft = _draft(final)
     try:
         with os_errors(path):
             yield draft
             os.chmod(draft, 0o666 & ~umask)
             _sync(draft)
-            os.replace(draft, path)
+            os.replace(draft, final)
     finally:
         with contextlib.suppress(OSError):
             os.unlink(draft)
 
 
 @contextlib.contextmanager
-def whole_folder(path: str, umask: int) -> Iterator[str]:
+def whole_folder(path: str, umask: int, store: StorePaths) -> Iterator[str]:
     """The same for a folder; one that an earlier export made is replaced, any other is refused."""
-    if os.path.lexists(path) and not _is_export(path):
+    store.check_output(path)
+    final = os.path.realpath(path)
+    if os.path.lexists(final) and not _is_export(final):
         raise StorageFailed(
             f"{path} is there already and was not made by an export", hint="name a new folder with -o"
         )
-    draft = _draft(path)
+    draft = _draft(final)
     try:
         with os_errors(path):
             os.mkdir(draft, 0o777 & ~umask)
             yield draft
             _set_modes(draft, umask)
-            _swap(draft, path)
+            _swap(draft, final)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -84,7 +92,7 @@ def is_special(path: str) -> bool:
 
 
 def _draft(path: str) -> str:
-    folder, name = os.path.split(os.path.abspath(path))
+    folder, name = os.path.split(path)
     if not os.path.isdir(folder):
         raise StorageFailed(f"{folder}: no such folder", hint=f"mkdir -p {folder}")
     return os.path.join(folder, f".{name}.{uuid.uuid4().hex[:12]}.part")
