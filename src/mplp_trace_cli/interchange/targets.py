@@ -221,11 +221,12 @@ def pump(write: Callable[[str], None], stream: IO[bytes]) -> None:
     inlet, outlet = os.pipe()
     widen(inlet)
     failure: list[BaseException] = []
+    abandoned = threading.Event()
 
     def drain() -> None:
         try:
             with open(inlet, "rb", buffering=0) as pipe:
-                while block := pipe.read(BLOCK_BYTES):
+                while (block := pipe.read(BLOCK_BYTES)) and not abandoned.is_set():
                     stream.write(block)
         except BaseException as error:
             failure.append(error)
@@ -235,6 +236,11 @@ def pump(write: Callable[[str], None], stream: IO[bytes]) -> None:
     try:
         try:
             write(f"/dev/fd/{outlet}")
+        except BaseException:
+            # What was stopped may keep its own descriptor of the pipe: the end of it would never come.
+            abandoned.set()
+            _wake(outlet)
+            raise
         finally:
             os.close(outlet)
             thread.join()
@@ -243,3 +249,10 @@ def pump(write: Callable[[str], None], stream: IO[bytes]) -> None:
             raise
     if failure:
         raise failure[0]
+
+
+def _wake(outlet: int) -> None:
+    """Gives whoever waits at the other end of a pipe something to read; a full pipe has that already."""
+    os.set_blocking(outlet, False)
+    with contextlib.suppress(OSError):
+        os.write(outlet, b"\n")
