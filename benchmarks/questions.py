@@ -36,6 +36,7 @@ from mplp_trace_cli.domain.questions import (
 )
 from mplp_trace_cli.interchange.exporting import Selection, export, plan_export
 from mplp_trace_cli.module import open_service
+from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.store import Connection
 
 PAGE = Pagination(1, PAGE_ROWS)
@@ -44,7 +45,8 @@ EXPORT = "export"
 
 def _export(db: Connection) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        export(db, Selection(), plan_export(ExportRequest(str(Path(folder) / "all.jsonl"))))
+        plan = plan_export(ExportRequest(str(Path(folder) / "all.jsonl")))
+        export(db, Selection(), plan, StorePaths.at(Path(folder) / "traces.duckdb"))
 
 
 SINCE, UNTIL = "2026-03-03T10:00:00Z", "2026-03-04T10:00:00Z"

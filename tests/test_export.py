@@ -22,7 +22,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from mplp_trace_cli import Level, TraceModuleOptions, TraceType, initialize_trace_module
+from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.service import TraceManagementService
+from mplp_trace_cli.storage.paths import StorePaths
 from tests.conftest import Cli
 from tests.warm_cli import WarmCli
 
@@ -196,6 +198,145 @@ def test_files_and_folders_are_replaced_whole(hard: Cli, tmp_path: Path) -> None
     assert hard("export", "-o", mine).code == 2
     assert [path.name for path in mine.iterdir()] == ["thesis.txt"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.csv", "out.csv", "out.jsonl"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "traces.duckdb",
+        "events.txt",
+        "metrics",
+        "traces.csv/thesis.txt",
+        "traces/thesis.txt",
+        "traces/day=2026-03-02/thesis.txt",
+        "traces/day=2026-03-02/data_0.csv/thesis.txt",
+        "traces/data_0.csv",
+        "traces.csv.bak",
+    ],
+)
+def test_a_folder_with_anything_else_in_it_is_refused(hard: Cli, tmp_path: Path, name: str) -> None:
+    """Names that only begin as those of an export do are somebody's own files."""
+    folder = tmp_path / "mine"
+    mine = folder / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    (folder / "events.csv").write_text("")
+    done = hard("export", "-o", folder, "--format", "csv", "--include-events")
+    assert (done.code, done.stderr.splitlines()) == (
+        2,
+        [
+            f"error: {folder} is there already and was not made by an export",
+            "hint: name a new folder with -o",
+        ],
+    )
+    assert mine.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("packed", ["none", "gzip", "zstd"])
+@pytest.mark.parametrize("format_name", ["csv", "parquet"])
+def test_the_folder_of_an_export_with_partitions_is_replaced(
+    hard: Cli, tmp_path: Path, format_name: str, packed: str
+) -> None:
+    """Whatever its partitions and compression were."""
+    folder = tmp_path / "out"
+    plain = ("export", "-o", folder, "--format", format_name, "--include-events", "--include-metrics")
+    for key in ("day", "month", "context_id"):
+        hard.ok(*plain, "--partition-by", key, "--compression", packed)
+    hard.ok(*plain, "--compression", packed)
+    hard.ok(*plain)
+    names = [f"{table}.{format_name}" for table in sorted(TABLES)]
+    assert sorted(path.name for path in folder.iterdir()) == names
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("export", "--format", "jsonl", "-o"),
+        ("export", "--format", "parquet", "-o"),
+        ("export", "--format", "csv", "--include-events", "-o"),
+        ("metrics", "export", "-o"),
+        ("show", "--html"),
+        ("dashboard", "--html"),
+    ],
+    ids=" ".join,
+)
+def test_no_output_replaces_the_store(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Neither its files, whether they are there or not, nor through a link."""
+    kept = WarmCli(tmp_path / "kept")
+    kept.folder.mkdir()
+    kept.ok("create", "x")
+    kept.ok("flush")
+    before = files_of(kept.folder)
+    link = tmp_path / "link"
+    link.symlink_to(kept.db)
+    for target in (kept.db, f"{kept.db}.inbox", f"{kept.db}.wal", link):
+        done = kept(*words, target)
+        assert (done.code, done.stdout, done.stderr.splitlines()) == (
+            2,
+            "",
+            [
+                f"error: {target} is of the store {kept.db}, which an output must not replace",
+                "hint: name another file with -o or --html",
+            ],
+        )
+    assert files_of(kept.folder) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "link"]
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """The names and bytes of the files in a folder, but for what SQLite keeps of its readers."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.endswith("-shm")}
+
+
+def test_no_output_replaces_what_holds_the_store(tmp_path: Path) -> None:
+    """Its folder and the folders above; a second name of the store is the store."""
+    kept = WarmCli(tmp_path / "a" / "b")
+    kept.folder.mkdir(parents=True)
+    kept.ok("create", "x")
+    kept.ok("flush")
+    second = tmp_path / "second.jsonl"
+    os.link(kept.db, second)
+    for target in (kept.folder, kept.folder.parent, second):
+        for words in (("export", "--format", "csv", "--include-events", "-o"), ("show", "--html")):
+            done = kept(*words, target)
+            assert (done.code, done.stderr.count("\n")) == (2, 2)
+            assert "an output must not replace" in done.stderr
+    assert second.samefile(kept.db)
+
+
+def test_the_files_of_a_store_are_known_by_their_names(tmp_path: Path) -> None:
+    """Whether they are there or not, and by whatever path."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "folder").symlink_to(tmp_path / "kept")
+    store = StorePaths.at(tmp_path / "kept" / "traces.duckdb")
+    for suffix in ("", ".inbox", ".inbox-wal", ".inbox-shm", ".inbox-journal", ".lock", ".wal", ".tmp-1-aa"):
+        for folder in ("kept", "folder", "kept/../kept"):
+            with pytest.raises(InvalidInput):
+                store.check_output(f"{tmp_path}/{folder}/traces.duckdb{suffix}")
+    for free in ("kept/traces.duckdb.csv", "kept/other.duckdb", "traces.duckdb", "kept/traces", "kep"):
+        store.check_output(f"{tmp_path}/{free}")
+
+
+def test_a_name_that_only_begins_like_the_store_is_free(hard: Cli, tmp_path: Path) -> None:
+    """A backup beside the store is named like this."""
+    target = Path(f"{hard.db}.jsonl.gz")
+    hard.ok("export", "-o", target)
+    assert target.is_file()
+    target.unlink()
+
+
+def test_of_a_link_the_file_it_leads_to_is_replaced(hard: Cli, tmp_path: Path) -> None:
+    """The link stays, and the draft lies beside the file."""
+    (tmp_path / "there").mkdir()
+    for name, more in (("out.json", ()), ("out.csv", ()), ("out", ("--format", "csv", "--include-events"))):
+        link, final = tmp_path / name, tmp_path / "there" / name
+        link.symlink_to(final)
+        for _ in range(2):
+            hard.ok("export", "-o", link, *more)
+            assert link.is_symlink()
+            assert final.exists()
+    assert len(list((tmp_path / "there").iterdir())) == 3
 
 
 def test_a_failed_export_leaves_what_was_there(hard: Cli, tmp_path: Path) -> None:

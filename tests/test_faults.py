@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import fcntl
+import io
 import json
 import os
 import shutil
@@ -17,11 +18,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import duckdb
 import pytest
 
 from mplp_trace_cli.domain.errors import StoreBusy
+from mplp_trace_cli.interchange.targets import pump
 from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.store import Store, StoreSettings
 from tests.conftest import COMMAND, SAMPLE_DATA, Cli
@@ -143,6 +146,70 @@ def _stopped_while_reading(
     process.stdin.flush()
     wait_until(lambda: _waits_for_more(process))
     return process
+
+
+@pytest.fixture(scope="module")
+def long_export(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """A store whose export takes its time."""
+    made = Cli(tmp_path_factory.mktemp("long"))
+    made.ok("create", "t", "--trace-id", "t")
+    made.ok("import", "-", stdin=(GOOD + b"\n") * 600_000)
+    return made
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--format", "jsonl"), ("--format", "csv", "--include-events"), ("--format", "parquet")],
+    ids=" ".join,
+)
+def test_an_export_that_is_stopped_ends_soon_and_leaves_what_was_there(
+    long_export: Cli, options: tuple[str, ...]
+) -> None:
+    """At ten moments of its writing, by Ctrl-C and by SIGTERM: no draft, no word, the old file as it was."""
+    target = long_export.folder / "target"
+    folder = "--include-events" in options
+    partitions = ("--include-events", "--partition-by", "day") if "parquet" in options else ()
+    old = target / "traces.csv" if folder or partitions else target
+    old.parent.mkdir(exist_ok=True)
+    old.write_text("old")
+    ended = []
+    for turn in range(10):
+        number = (signal.SIGINT, signal.SIGTERM)[turn % 2]
+        process = long_export.start("export", "-o", target, *options, *partitions)
+        wait_until(lambda: any(target.parent.glob(".target.*.part")))
+        time.sleep(0.01 * turn)
+        process.send_signal(number)
+        try:
+            out, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
+        ended.append((process.returncode, out, err))
+        assert not list(target.parent.glob(".target.*.part"))
+        assert old.read_text() == "old"
+    assert ended == [(130, b"", b""), (143, b"", b"")] * 5
+    shutil.rmtree(target) if target.is_dir() else target.unlink()
+
+
+def test_a_pipe_that_a_stopped_query_keeps_open_holds_nobody_up() -> None:
+    """As DuckDB does with a copy that was interrupted, until the connection is closed."""
+    kept: list[IO[bytes]] = []
+    ended: list[type[BaseException]] = []
+
+    def stopped(path: str) -> None:
+        kept.append(open(path, "wb"))  # noqa: SIM115 - left open on purpose
+        raise KeyboardInterrupt
+
+    def pumped() -> None:
+        try:
+            pump(stopped, io.BytesIO())
+        except BaseException as error:
+            ended.append(type(error))
+
+    thread = threading.Thread(target=pumped, daemon=True)
+    thread.start()
+    thread.join(10)
+    kept[0].close()
+    assert ended == [KeyboardInterrupt]
 
 
 @pytest.mark.parametrize("lines", [10, 200_000], ids=["a little", "in worker processes"])

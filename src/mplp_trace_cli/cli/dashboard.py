@@ -22,6 +22,7 @@ from mplp_trace_cli.domain.times import format_instant, from_datetime
 
 if TYPE_CHECKING:
     from mplp_trace_cli.service import TraceManagementService
+    from mplp_trace_cli.storage.paths import StorePaths
 
 _LEAST_INTERVAL, _MOST_INTERVAL = 0.2, 86_400.0
 _KINDS = {"ms": Kind.DURATION, "share": Kind.SHARE, "/s": Kind.RATE, "": Kind.COUNT}
@@ -58,7 +59,7 @@ def dashboard_command(
             _watch(service, asked, chosen, _seconds(interval))
         data = asked.answer(service)
         if html is not None:
-            _write_page(html, data)
+            _write_page(html, data, service.paths)
         else:
             _write(data, chosen)
             _tell_where(data, service)
@@ -79,10 +80,10 @@ class Asked:
         return service.get_dashboard_data(request).unwrap()
 
 
-def _write_page(path: str, data: DashboardData) -> None:
+def _write_page(path: str, data: DashboardData, store: StorePaths) -> None:
     from mplp_trace_cli.report.dashboard_page import dashboard_page  # needs the extra `report`
 
-    write_page(path, dashboard_page(data))
+    write_page(path, dashboard_page(data), store)
 
 
 def _write(data: DashboardData, chosen: str) -> None:

@@ -27,11 +27,11 @@ def export_command(
     """Write all metrics for Prometheus: what gauges are, what counters and histograms have come to."""
     with open_service() as service:
         range_ = TimeRange(values.moment(since, service.now(), "--since"))
-        text = service.export_metrics(format_, range_).unwrap()
+        text, store = service.export_metrics(format_, range_).unwrap(), service.paths
     if destination == STDOUT:
         _write(STDOUT, text)
     else:
-        with whole_file(destination, USER_UMASK) as draft:
+        with whole_file(destination, USER_UMASK, store) as draft:
             _write(draft, text)
 
 

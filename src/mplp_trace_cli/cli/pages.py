@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,18 +13,21 @@ from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.words import humane_bytes
 from mplp_trace_cli.interchange.targets import STDOUT, text_stream, whole_file
 
+if TYPE_CHECKING:
+    from mplp_trace_cli.storage.paths import StorePaths
+
 Html = Annotated[
     str | None,
     typer.Option("--html", metavar="FILE", help="Write it as one HTML page instead; - is stdout."),
 ]
 
 
-def write_page(path: str, page: str) -> None:
-    """Writes the page and says so; raises StorageFailed."""
+def write_page(path: str, page: str, store: StorePaths) -> None:
+    """Writes the page and says so; raises StorageFailed, InvalidInput for what belongs to the store."""
     if not path:
         raise InvalidInput("--html: names no file", hint="--html page.html")
     content = page.encode()
-    whole = nullcontext(path) if path == STDOUT else whole_file(path, USER_UMASK)
+    whole = nullcontext(path) if path == STDOUT else whole_file(path, USER_UMASK, store)
     with whole as draft, text_stream(draft, "none") as stream:
         stream.write(content)
     if path != STDOUT:

@@ -19,6 +19,7 @@ from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.times import format_instant, from_datetime
 from mplp_trace_cli.domain.trace import Trace
+from mplp_trace_cli.storage.paths import StorePaths
 
 SHOWN_EVENTS = 200
 
@@ -53,7 +54,7 @@ def show_command(
         named = trace or os.environ.get(values.TRACE_VARIABLE) or LAST
         found = get_trace(db, resolve_trace(db, named), most)
     if html is not None:
-        _write_page(html, found, flat)
+        _write_page(html, found, flat, service.paths)
     elif chosen == "json":
         output.answer(_as_json(found))
     else:
@@ -62,10 +63,10 @@ def show_command(
         print_trace(found, flat)
 
 
-def _write_page(path: str, found: TraceWithEvents, flat: bool) -> None:
+def _write_page(path: str, found: TraceWithEvents, flat: bool, store: StorePaths) -> None:
     from mplp_trace_cli.report.trace_page import trace_page
 
-    write_page(path, trace_page(found, flat=flat))
+    write_page(path, trace_page(found, flat=flat), store)
 
 
 def _as_json(found: TraceWithEvents) -> str:

@@ -19,6 +19,7 @@ from mplp_trace_cli.storage.rows import rows_of
 from mplp_trace_cli.storage.sql import statement
 
 if TYPE_CHECKING:
+    from mplp_trace_cli.storage.paths import StorePaths
     from mplp_trace_cli.storage.store import Connection
 
 FORMATS = ("json", "jsonl", "csv", "parquet")
@@ -135,17 +136,18 @@ def _umask() -> int:
     return umask
 
 
-def export(db: Connection, selection: Selection, plan: _Plan) -> ExportReport:
+def export(db: Connection, selection: Selection, plan: _Plan, store: StorePaths) -> ExportReport:
     """Writes what is selected; the destination appears whole or not at all.
 
-    Raises StorageFailed; BrokenPipeError when standard output is closed.
+    Raises InvalidInput for a destination that belongs to the store, StorageFailed, and BrokenPipeError when
+    standard output is closed.
     """
     _select(db, selection)
     counts = {
         table: _count(db, table) if table in plan.tables else 0 for table in ("traces", "events", "metrics")
     }
     if plan.is_folder:
-        with whole_folder(plan.destination, plan.umask) as folder:
+        with whole_folder(plan.destination, plan.umask, store) as folder:
             for table in plan.tables:
                 _write_table(db, plan, table, os.path.join(folder, table))
     elif plan.destination == STDOUT and plan.format != "parquet":
@@ -153,7 +155,7 @@ def export(db: Connection, selection: Selection, plan: _Plan) -> ExportReport:
     elif plan.destination == STDOUT:
         _parquet_to_stdout(db, plan)
     else:
-        with whole_file(plan.destination, plan.umask) as draft:
+        with whole_file(plan.destination, plan.umask, store) as draft:
             _write_file(db, plan, draft)
     files = tuple(_files(plan.destination))
     return ExportReport(

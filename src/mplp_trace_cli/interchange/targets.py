@@ -5,59 +5,72 @@ from __future__ import annotations
 import codecs
 import contextlib
 import os
+import re
 import shutil
 import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from mplp_trace_cli.domain.errors import StorageFailed
 from mplp_trace_cli.domain.visible import visible
 from mplp_trace_cli.interchange.pipes import widen
 
+if TYPE_CHECKING:
+    from mplp_trace_cli.storage.paths import StorePaths
+
 STDOUT = "-"
 BLOCK_BYTES = 1 << 20
 GZIP_LEVEL = 1
 ENTRIES = ("traces", "events", "metrics")
+_SUFFIX = r"\.(csv(\.gz|\.zst)?|parquet)"
+_TABLE_FILE = re.compile(rf"({'|'.join(ENTRIES)}){_SUFFIX}")
+_PARTITION = re.compile(r"(day|month|context_id)=.*", re.DOTALL)
+_PART_FILE = re.compile(rf"data_\d+{_SUFFIX}")
 
 
 @contextlib.contextmanager
-def whole_file(path: str, umask: int) -> Iterator[str]:
+def whole_file(path: str, umask: int, store: StorePaths) -> Iterator[str]:
     """A draft beside `path` that takes its place when the block ends well, and is gone otherwise.
 
-    A device or a named pipe is written into as it stands: to replace it would take it from everybody.
+    A device or a named pipe is written into as it stands: to replace it would take it from everybody. Of a
+    link the file that it leads to is replaced. Raises InvalidInput for what belongs to the store.
     """
+    store.check_output(path)
     if is_special(path):
         with os_errors(path):
             yield path
         return
-    draft = _draft(path)
+    final = os.path.realpath(path)
+    draft = _draft(final)
     try:
         with os_errors(path):
             yield draft
             os.chmod(draft, 0o666 & ~umask)
             _sync(draft)
-            os.replace(draft, path)
+            os.replace(draft, final)
     finally:
         with contextlib.suppress(OSError):
             os.unlink(draft)
 
 
 @contextlib.contextmanager
-def whole_folder(path: str, umask: int) -> Iterator[str]:
+def whole_folder(path: str, umask: int, store: StorePaths) -> Iterator[str]:
     """The same for a folder; one that an earlier export made is replaced, any other is refused."""
-    if os.path.lexists(path) and not _is_export(path):
+    store.check_output(path)
+    final = os.path.realpath(path)
+    if os.path.lexists(final) and not _is_export(final):
         raise StorageFailed(
             f"{path} is there already and was not made by an export", hint="name a new folder with -o"
         )
-    draft = _draft(path)
+    draft = _draft(final)
     try:
         with os_errors(path):
             os.mkdir(draft, 0o777 & ~umask)
             yield draft
             _set_modes(draft, umask)
-            _swap(draft, path)
+            _swap(draft, final)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -79,16 +92,29 @@ def is_special(path: str) -> bool:
 
 
 def _draft(path: str) -> str:
-    folder, name = os.path.split(os.path.abspath(path))
+    folder, name = os.path.split(path)
     if not os.path.isdir(folder):
         raise StorageFailed(f"{folder}: no such folder", hint=f"mkdir -p {folder}")
     return os.path.join(folder, f".{name}.{uuid.uuid4().hex[:12]}.part")
 
 
 def _is_export(path: str) -> bool:
-    if not os.path.isdir(path):
+    """True for a folder that has nothing in it but what an export writes, down to the last file."""
+    return os.path.isdir(path) and all(map(_is_exported, os.scandir(path)))
+
+
+def _is_exported(entry: os.DirEntry[str]) -> bool:
+    if entry.name not in ENTRIES:
+        return entry.is_file(follow_symlinks=False) and _TABLE_FILE.fullmatch(entry.name) is not None
+    return entry.is_dir(follow_symlinks=False) and all(map(_is_partition, os.scandir(entry)))
+
+
+def _is_partition(entry: os.DirEntry[str]) -> bool:
+    if not entry.is_dir(follow_symlinks=False) or not _PARTITION.fullmatch(entry.name):
         return False
-    return all(name.split(".")[0] in ENTRIES for name in os.listdir(path))
+    return all(
+        part.is_file(follow_symlinks=False) and _PART_FILE.fullmatch(part.name) for part in os.scandir(entry)
+    )
 
 
 def _swap(draft: str, path: str) -> None:
@@ -195,11 +221,12 @@ def pump(write: Callable[[str], None], stream: IO[bytes]) -> None:
     inlet, outlet = os.pipe()
     widen(inlet)
     failure: list[BaseException] = []
+    abandoned = threading.Event()
 
     def drain() -> None:
         try:
             with open(inlet, "rb", buffering=0) as pipe:
-                while block := pipe.read(BLOCK_BYTES):
+                while (block := pipe.read(BLOCK_BYTES)) and not abandoned.is_set():
                     stream.write(block)
         except BaseException as error:
             failure.append(error)
@@ -209,6 +236,11 @@ def pump(write: Callable[[str], None], stream: IO[bytes]) -> None:
     try:
         try:
             write(f"/dev/fd/{outlet}")
+        except BaseException:
+            # What was stopped may keep its own descriptor of the pipe: the end of it would never come.
+            abandoned.set()
+            _wake(outlet)
+            raise
         finally:
             os.close(outlet)
             thread.join()
@@ -217,3 +249,10 @@ def pump(write: Callable[[str], None], stream: IO[bytes]) -> None:
             raise
     if failure:
         raise failure[0]
+
+
+def _wake(outlet: int) -> None:
+    """Gives whoever waits at the other end of a pipe something to read; a full pipe has that already."""
+    os.set_blocking(outlet, False)
+    with contextlib.suppress(OSError):
+        os.write(outlet, b"\n")

@@ -248,7 +248,7 @@ class TraceManagementService(MeasuringService):
         plan = plan_export(asked)
         condition = trace_condition(request_of(TraceFilter, asked.filter, {}))
         with self.reading() as db:
-            return export(db, Selection(condition.sql, condition.values), plan)
+            return export(db, Selection(condition.sql, condition.values), plan, self.paths)
 
     @operation
     def import_files(

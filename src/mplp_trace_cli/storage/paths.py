@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.errors import InvalidInput, StorageFailed, StoreDamaged
+
+_BESIDE = re.compile(r"|\.lock|\.inbox(-[a-z]+)?|\.wal(\.[a-z]+)?|\.tmp-.+")
+"""What the names of the files of a store have after the name of the store."""
 
 
 class StorePaths(NamedTuple):
@@ -45,6 +49,24 @@ class StorePaths(NamedTuple):
     def folder(self) -> str:
         """The folder they all lie in."""
         return os.path.dirname(self.store)
+
+    def check_output(self, path: str) -> None:
+        """Raises InvalidInput where writing to `path` would replace the store or what belongs to it."""
+        resolved = os.path.realpath(path)
+        if self._has(resolved) or self.store.startswith(os.path.join(resolved, "")):
+            raise InvalidInput(
+                f"{path} is of the store {self.store}, which an output must not replace",
+                hint="name another file with -o or --html",
+            )
+
+    def _has(self, resolved: str) -> bool:
+        folder, name = os.path.split(resolved)
+        own = os.path.basename(self.store)
+        if folder == self.folder and name.startswith(own) and _BESIDE.fullmatch(name[len(own) :]):
+            return True
+        # The same file by another name: where case does not matter, or by a second hard link.
+        kept = filter(os.path.exists, (self.store, self.inbox, self.lock))
+        return os.path.exists(resolved) and any(os.path.samefile(resolved, one) for one in kept)
 
     def make_folder(self) -> None:
         """Makes the folder, for its owner alone; raises StorageFailed."""
