@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import time
 from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
-from mplp_trace_cli.cli import output, values
+from mplp_trace_cli.cli import output, signals, values
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.words import counted, humane_duration
@@ -35,42 +33,18 @@ def collect_command(
     if count is None:
         output.note(f"measuring every {humane_duration(milliseconds)} until Ctrl-C")
     recorded = 0
-    signals = _Signals()
+    stopping = signals.Held()
     with open_service() as service, FoldingThread(service, FOLD_SECONDS):
         sampler = service.system_sampler(output.warning)
         sampler.sample()  # the reading that the first rates count from
         try:
             for _ in _moments(milliseconds / 1_000, count):
                 rows = sample_rows(sampler.sample(), service.now())
-                with signals.held():
+                with stopping.held():  # a signal waits until what is recorded is counted
                     service.record_samples(rows)
                     recorded += len(rows)
         finally:
             output.note(f"recorded {counted(recorded, 'sample')}")
-
-
-class _Signals:
-    """The signals that end a command; one that comes while samples are recorded waits for their count."""
-
-    _ENDING = (signal.SIGINT, signal.SIGTERM)
-
-    def __init__(self) -> None:
-        self._came: list[int] = []
-
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """While this is open a signal is only noted; afterwards it does what it would have done."""
-        before = {number: signal.signal(number, self._note) for number in self._ENDING}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        if self._came:
-            signal.raise_signal(self._came[0])
-
-    def _note(self, number: int, _frame: object) -> None:
-        self._came.append(number)
 
 
 def _moments(seconds: float, count: int | None) -> Iterator[None]:

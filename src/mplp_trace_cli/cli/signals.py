@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 DEAF_SECONDS = 0.5
@@ -43,6 +43,36 @@ def exit_code() -> int | None:
 def _on_signal(number: int, _frame: object) -> NoReturn:
     _received.append(number)
     raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
+
+class Held:
+    """The signals that end a command, while they wait for the end of what must not be cut short."""
+
+    def __init__(self) -> None:
+        self._came: list[int] = []
+        self.hears, self._says = os.pipe()
+        """`hears` has something to read from when one has come."""
+        os.set_blocking(self._says, False)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While this is open a signal is only noted; afterwards it does what it would have done."""
+        before = {number: signal.getsignal(number) for number in _STOPPING}
+        heeded = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+        for number in heeded:
+            signal.signal(number, self._note)
+        try:
+            yield
+        finally:
+            for number, handler in heeded.items():
+                signal.signal(number, handler)
+        if self._came:
+            signal.raise_signal(self._came[0])
+
+    def _note(self, number: int, _frame: object) -> None:
+        self._came.append(number)
+        with suppress(BlockingIOError):  # full of signals: one is enough
+            os.write(self._says, b"\n")
 
 
 def _stop_queries(hears: int) -> None:

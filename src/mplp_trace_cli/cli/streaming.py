@@ -6,7 +6,7 @@ import gc
 import os
 from dataclasses import dataclass
 
-from mplp_trace_cli.cli import output, values
+from mplp_trace_cli.cli import output, signals, values
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.domain.enums import Level, parse_word
 
@@ -27,7 +27,7 @@ class StreamOptions:
 
 
 def record_stream(options: StreamOptions) -> int:
-    """Records until standard input closes; 1 when some lines were rejected."""
+    """Records until standard input closes or a signal comes; 1 when some lines were rejected."""
     from mplp_trace_cli.module import FoldingThread
     from mplp_trace_cli.service import StreamRequest
 
@@ -46,9 +46,11 @@ def record_stream(options: StreamOptions) -> int:
             options.strict,
             os.environ.get(values.CONTEXT_VARIABLE),
         )
-        with FoldingThread(service, FOLD_SECONDS):
-            counts = service.record_stream(STDIN, request).unwrap()
-    output.note(counts_text(vars(counts)))
+        stopping = signals.Held()
+        with stopping.held():  # what was read when a signal came is recorded and counted first
+            with FoldingThread(service, FOLD_SECONDS):
+                counts = service.record_stream(STDIN, request, stopping.hears).unwrap()
+            output.note(counts_text(vars(counts)))
     return 1 if counts.rejected else 0
 
 

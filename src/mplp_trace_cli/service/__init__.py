@@ -119,8 +119,10 @@ class TraceManagementService(MeasuringService):
         return counts
 
     @operation
-    def record_stream(self, descriptor: int, request: StreamRequest) -> Counts:
+    def record_stream(self, descriptor: int, request: StreamRequest, stop: int | None = None) -> Counts:
         """Records JSON lines from an open file descriptor until it ends, a durable group at a time.
+
+        It ends too, with the whole lines that were read, when the descriptor `stop` has something to read.
 
         The error of a strict stream comes after all groups before it were recorded.
         """
@@ -132,7 +134,7 @@ class TraceManagementService(MeasuringService):
 
         decoder = LineDecoder(LineRules(self._rules._replace(new_id=IdPool()), request.defaults))
         counts = Counts()
-        for chunk in groups(descriptor, request.name):
+        for chunk in groups(descriptor, request.name, stop):
             rules = GroupRules(
                 request.name,
                 self._wiring.clock(),
