@@ -26,7 +26,14 @@ _HOMES = {
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the metric.", show_default=False)]
 Value = Annotated[str, typer.Argument(metavar="VALUE", help="A number.", show_default=False)]
-Unit = Annotated[str | None, typer.Option(metavar="UNIT", help="Its unit: ms, bytes, percent, jobs, ….")]
+Unit = Annotated[
+    str | None,
+    typer.Option(
+        "--unit",  # Typer 0.27 would take the placeholder for the name
+        metavar="UNIT",
+        help="Its unit: ms, bytes, percent, jobs, ….",
+    ),
+]
 HelpText = Annotated[str | None, typer.Option("--help-text", metavar="TEXT", help="What it measures.")]
 Labels = Annotated[
     list[str] | None, typer.Option("--label", metavar="K=V", help="A label; each set of labels is a series.")
