@@ -33,8 +33,18 @@ def run_on_terminal(
     cli: Cli, words: Sequence[str | Path], *, columns: int = 80, env: Mapping[str, str] | None = None
 ) -> Done:
     """The same for any program, in the folder and environment of the command."""
+    process, ours = _started(cli, words, (40, columns), env)
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        raw = _all_of(terminal.fileno())
+    return Done(process.wait(timeout=60), raw.decode(errors="surrogateescape"), "", raw)
+
+
+def _started(
+    cli: Cli, words: Sequence[str | Path], size: tuple[int, int], env: Mapping[str, str] | None = None
+) -> tuple[subprocess.Popen[bytes], int]:
+    """A program on a terminal of so many rows and columns, and our side of it."""
     ours, theirs = os.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
     left_out = ("NO_COLOR", "COLUMNS", "LINES")
     kept = {name: value for name, value in cli.environment(env).items() if name not in left_out}
     process = subprocess.Popen(
@@ -47,9 +57,7 @@ def run_on_terminal(
         start_new_session=True,
     )
     os.close(theirs)
-    with os.fdopen(ours, "rb", buffering=0) as terminal:
-        raw = _all_of(terminal.fileno())
-    return Done(process.wait(timeout=60), raw.decode(errors="surrogateescape"), "", raw)
+    return process, ours
 
 
 def _all_of(descriptor: int) -> bytes:
@@ -76,21 +84,7 @@ class Screen:
     """A command that keeps a terminal busy; use it as a context manager, which ends it."""
 
     def __init__(self, cli: Cli, *arguments: str | Path, columns: int = 80, rows: int = 24) -> None:
-        ours, theirs = os.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        left_out = ("NO_COLOR", "COLUMNS", "LINES")
-        kept = {name: value for name, value in cli.environment().items() if name not in left_out}
-        self._process = subprocess.Popen(
-            [*COMMAND, *arguments],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            env={**kept, "TERM": "xterm-256color"},
-            cwd=cli.folder,
-            start_new_session=True,
-        )
-        os.close(theirs)
-        self._ours = ours
+        self._process, self._ours = _started(cli, [*COMMAND, *arguments], (rows, columns))
         self._parts: list[bytes] = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
