@@ -24,7 +24,9 @@ CONFIG_VARIABLE = "MPLP_TRACE_CONFIG"
 DECLARED_KEYS = ("type", "help", "value", "buckets", "unit")
 """What may be said of a custom metric."""
 _MEMORY_UNITS = ("B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB")
-_MEMORY = re.compile(rf"\d+(\.\d+)? ?({'|'.join(_MEMORY_UNITS)})", re.ASCII | re.IGNORECASE)
+_MEMORY = re.compile(
+    rf"(?P<number>\d+(\.\d+)?) ?(?P<unit>{'|'.join(_MEMORY_UNITS)})", re.ASCII | re.IGNORECASE
+)
 
 
 class MetricsConfig(NamedTuple):
@@ -58,14 +60,21 @@ class TraceModuleOptions(NamedTuple):
     enable_metrics_collection: bool = False
     enable_event_aggregation: bool = True
     retention_period_days: float | None = None
+    """Finished traces and metric samples older than that are purged, at most once a day, at a fold."""
+    max_store_size: str | None = None
+    """Where the store is larger than that, the oldest days are purged; in the notation of memory_limit."""
     metrics_config: MetricsConfig = MetricsConfig()
     event_config: EventConfig = EventConfig()
     memory_limit: str = "224MB"
     """How much memory one question may take, in DuckDB's notation."""
     threads: int | None = None
+    alerts: Mapping[str, Any] = MappingProxyType({})
+    """`rules` and `actions`; checked by those who use them, so that recording never fails for them."""
     durable: bool = False
     """True: every recorded event is on the disk itself before the call returns, at about 6 × the cost;
     False: it survives a killed process, not a power cut."""
+    from_project: bool = False
+    """True when a project file said all this, which may have come with a checkout; no file says so itself."""
 
 
 def load_options(config: str | None = None, start: str | None = None) -> TraceModuleOptions:
@@ -74,10 +83,12 @@ def load_options(config: str | None = None, start: str | None = None) -> TraceMo
     The file is `config`, else `$MPLP_TRACE_CONFIG`, else the nearest `.mplp-trace.toml` from `start`
     upwards, else the user's. A relative `data_source` is taken from where its file lies.
     """
-    path = config or os.environ.get(CONFIG_VARIABLE) or find_project_file(start) or _user_file()
+    named = config or os.environ.get(CONFIG_VARIABLE)
+    project = None if named else find_project_file(start)
+    path = named or project or _user_file()
     if path is None:
         return TraceModuleOptions()
-    return _from_toml(path)
+    return _from_toml(path)._replace(from_project=project is not None)
 
 
 def resolve_store(explicit: str | None, options: TraceModuleOptions) -> str:
@@ -139,6 +150,8 @@ def options_from(table: Mapping[str, Any]) -> TraceModuleOptions:
         inner = values.get(name)
         if isinstance(inner, Mapping):
             values[name] = _build(kind, inner, f"{name}.")
+    if "from_project" in values:
+        raise InvalidInput("from_project: there is no such option")
     options: TraceModuleOptions = _build(TraceModuleOptions, values, "")
     check_options(options)
     return options
@@ -149,10 +162,23 @@ def check_options(options: TraceModuleOptions) -> None:
     parse_word(Level, options.event_config.default_level, "event_config.default_level")
     if options.event_config.max_event_bytes <= 0:
         raise InvalidInput("event_config.max_event_bytes: must be greater than 0")
-    if not _MEMORY.fullmatch(options.memory_limit):
-        raise InvalidInput(f"memory_limit: must be a number and one of {', '.join(_MEMORY_UNITS)}")
+    if options.max_store_size is not None:
+        bytes_of(options.max_store_size, "max_store_size")
+    bytes_of(options.memory_limit, "memory_limit")
+    if options.retention_period_days is not None and not 0 < options.retention_period_days < math.inf:
+        raise InvalidInput("retention_period_days: must be greater than 0")
     if options.metrics_config != MetricsConfig():
         _check_metrics(options.metrics_config)
+
+
+def bytes_of(text: str, name: str) -> int:
+    """The bytes that a size such as `2GB` or `512 MiB` says; raises InvalidInput."""
+    found = _MEMORY.fullmatch(text)
+    if found is None:
+        raise InvalidInput(f"{name}: must be a number and one of {', '.join(_MEMORY_UNITS)}")
+    unit = found["unit"].lower()
+    power = "bkmgt".index(unit[0])
+    return int(float(found["number"]) * (1024 if "i" in unit else 1000) ** power)
 
 
 def _check_metrics(config: MetricsConfig) -> None:

@@ -1,0 +1,1 @@
+"""How alerts reach people: email, chat, webhooks, commands."""
