@@ -6,8 +6,8 @@ Light to import: what only asks, loads or exports is imported by the method that
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mplp_trace_cli.domain.checks import as_number
 from mplp_trace_cli.domain.enums import Level, TraceStatus
@@ -39,6 +39,8 @@ __all__ = ["StreamRequest", "TraceManagementService", "Wiring"]
 
 FLUSH_SECONDS = 10.0
 IMPORT_SECONDS = 60.0
+
+Recorded = TypeVar("Recorded", "Event", EventRow)
 
 
 class StreamRequest(NamedTuple):
@@ -84,20 +86,21 @@ class TraceManagementService(FollowingService, MeasuringService):
         """One event of an active trace, durably recorded; then the listeners hear of it."""
         from mplp_trace_cli.domain.event import Event
 
-        return Event.from_row(self._record(request_of(RecordEventRequest, request, given)))
+        return self._record(request_of(RecordEventRequest, request, given), Event.from_row)
 
     @operation
     def record_row(self, request: RecordEventRequest) -> EventRow:
         """The same with the event as plain values, and 2 ms less to import."""
-        return self._record(request)
+        return self._record(request, _itself)
 
-    def _record(self, asked: RecordEventRequest) -> EventRow:
+    def _record(self, asked: RecordEventRequest, made: Callable[[EventRow], Recorded]) -> Recorded:
         row = event_row(asked._asdict(), self._rules)
         with self._lock:
             self.recorder.record_event(row, self._wiring.clock(), given_id=asked.event_id is not None)
+            event = made(row)
             if self._listeners:
-                self._tell([row])
-        return row
+                self._tell([event])
+        return event
 
     @operation
     def record_events(self, requests: Iterable[RecordEventRequest | Mapping[str, Any]]) -> Counts:
@@ -318,6 +321,10 @@ class TraceManagementService(FollowingService, MeasuringService):
             if self._recorder is not None:
                 self._recorder.close()
                 self._recorder = None
+
+
+def _itself(row: EventRow) -> EventRow:
+    return row
 
 
 def _positive_us(milliseconds: float) -> int:

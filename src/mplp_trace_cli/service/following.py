@@ -40,7 +40,10 @@ class EventStream:
     def rows(self) -> list[EventRow]:
         """What is there now of the next events, as plain values; raises the errors of the inbox."""
         with self._lock:
-            return [] if self._closing.is_set() else self._passing(self._follower.poll())
+            return self._next_rows()
+
+    def _next_rows(self) -> list[EventRow]:
+        return [] if self._closing.is_set() else self._passing(self._follower.poll())
 
     def _passing(self, rows: list[EventRow]) -> list[EventRow]:
         if self._wanted is None:
@@ -56,25 +59,22 @@ class EventStream:
         """True when there may be more to read at once."""
         return self._follower.is_behind
 
-    def _take(self) -> Event | None:
-        """The next event, when there is one."""
+    def _fill(self) -> None:
+        """Makes the next events ready, when there are some."""
         from mplp_trace_cli.domain.event import Event
 
-        if not self._ready:
-            self._ready.extend(map(Event.from_row, self.rows()))
-        try:
-            return self._ready.popleft()
-        except IndexError:
-            return None
+        with self._lock:
+            if not self._ready:
+                self._ready.extend(map(Event.from_row, self._next_rows()))
 
     def __iter__(self) -> EventStream:
         return self
 
     def __next__(self) -> Event:
         while not self._closing.is_set():
-            event = self._take()
-            if event is not None:
-                return event
+            self._fill()
+            if self._ready:
+                return self._ready.popleft()
             if not self.is_behind:
                 self._closing.wait(POLL_SECONDS)
         raise StopIteration
@@ -86,11 +86,12 @@ class EventStream:
         import asyncio
 
         while not self._closing.is_set():
-            # In a thread: a look takes a fraction of a millisecond, but may have to wait for the disk.
-            event = self._ready.popleft() if self._ready else await asyncio.to_thread(self._take)
-            if event is not None:
-                return event
-            if not self.is_behind:
+            if self._ready:
+                return self._ready.popleft()
+            # In a thread, because a look may have to wait for the disk; it only makes events ready, so that
+            # none is lost when whoever awaits it is cancelled.
+            await asyncio.to_thread(self._fill)
+            if not self._ready and not self.is_behind:
                 await asyncio.sleep(POLL_SECONDS)
         raise StopAsyncIteration
 
@@ -156,11 +157,11 @@ class FollowingService(ServiceBase):
             self._listeners = tuple(one for one in self._listeners if one not in leaving)
         _drain(leaving)
 
-    def _tell(self, rows: Iterable[EventRow]) -> None:
+    def _tell(self, events: Iterable[EventRow | Event]) -> None:
         """For use under the lock, right after the commit, so that listeners hear in the order of arrival."""
-        for row in rows:
+        for event in events:
             for listener in self._listeners:
-                listener.offer(row)
+                listener.offer(event)
 
     def _tell_entries(self, entries: Sequence[Entry]) -> None:
         from mplp_trace_cli.storage.following import event_of

@@ -17,6 +17,8 @@ from mplp_trace_cli.domain.questions import EventFilter
 MOST_WAITING = 10_000
 """Events that wait for one listener; what comes beyond that it does not hear of."""
 DRAIN_SECONDS = 5.0
+PAUSE_SECONDS = 0.005
+"""How long a listener lets events gather: woken for each of them it would take turns with whoever records."""
 TELL_SECONDS = 10.0
 """How often it is logged that a listener is slow."""
 
@@ -37,7 +39,7 @@ class EventListener:
         self.dropped = 0
         """Events that came while its queue was full; its filter was not asked about them."""
         self._wanted = wanted
-        self._waiting: SimpleQueue[EventRow | None] = SimpleQueue()
+        self._waiting: SimpleQueue[EventRow | Event | None] = SimpleQueue()
         self._stopped = False
         self._told_at = -TELL_SECONDS
         self._told = 0
@@ -49,10 +51,10 @@ class EventListener:
         """Events that are still to be heard."""
         return self._waiting.qsize()
 
-    def offer(self, row: EventRow) -> None:
+    def offer(self, event: EventRow | Event) -> None:
         """Puts an event at the end of the queue where there is room; never waits, never raises."""
         if self._waiting.qsize() < MOST_WAITING:
-            self._waiting.put(row)
+            self._waiting.put(event)
             return
         self.dropped += 1
         if time.monotonic() - self._told_at >= TELL_SECONDS:
@@ -65,12 +67,14 @@ class EventListener:
             _log.warning("listener %r is slow: %d events were not delivered", self.callback, missed)
 
     def _run(self) -> None:
-        while (row := self._waiting.get()) is not None and not self._stopped:
+        while (event := self._waiting.get()) is not None and not self._stopped:
             try:
-                self._hear(Event.from_row(row))
+                self._hear(event if isinstance(event, Event) else Event.from_row(event))
             except Exception:
                 self.failed += 1
                 _log.exception("an event listener raised; recording goes on")
+            if self._waiting.empty():
+                time.sleep(PAUSE_SECONDS)
 
     def _hear(self, event: Event) -> None:
         if self._wanted is None or matches(event, self._wanted):
