@@ -277,6 +277,15 @@ def test_an_older_copy_put_back(made: TraceManagementService, tmp_path: Path) ->
             taken(stream)
 
 
+def test_a_damaged_inbox(made: TraceManagementService, tmp_path: Path) -> None:
+    """It is said, with the remedy."""
+    made.close()
+    (tmp_path / "traces.duckdb.inbox").write_bytes(b"no database at all " * 100)
+    with pytest.raises(TraceError) as refused:
+        made.follow()
+    assert (refused.value.code, refused.value.hint) == ("store_damaged", "mplp-trace doctor")
+
+
 def test_where_nothing_can_be_written(made: TraceManagementService, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader without permission to write follows too, from the moment others make the journal."""
     folder = made.paths.folder

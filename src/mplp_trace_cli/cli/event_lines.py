@@ -63,7 +63,7 @@ def _whole(row: EventRow) -> str:
 def _cut_to(row: EventRow, width: int) -> str:
     columns = _ROOMY if width >= WIDE else _NARROW
     texts = _texts(row, format_instant(row.timestamp)[11:23])
-    cells = [_padded(_cut(text, one.width), one) for text, one in zip(texts, columns, strict=False)]
+    cells = [_fitted(text, one) for text, one in zip(texts, columns, strict=False)]
     left = width - sum(map(cell_len, cells)) - len(cells)
     return _line(row.level, [*cells, _cut(output.visible(row.message or ""), left)], " ")
 
@@ -86,6 +86,11 @@ def _line(level: str, cells: list[str], gap: str) -> str:
 
 def _painted(text: str, code: str) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if output.paints(sys.stdout) else text
+
+
+def _fitted(text: str, column: _Column) -> str:
+    """The text at the width of its column; a number that is cut would be another number."""
+    return _padded(text if column.right else _cut(text, column.width), column)
 
 
 def _padded(text: str, column: _Column) -> str:
