@@ -12,7 +12,7 @@ import pytest
 from rich.cells import cell_len
 
 from tests.conftest import COMMAND, Cli
-from tests.helpers_storage import Clock, held_for_writing, service_at
+from tests.helpers_storage import Clock, held_for_writing, recorded_ids, service_at
 from tests.terminal import COLOR, Screen, dangers, on_terminal
 from tests.test_hostile_text import OWN
 
@@ -122,6 +122,10 @@ def test_no_gap_and_no_repeat_where_following_begins(opened: Cli, folded: bool) 
             time.sleep(0.001)
 
     write(0, 300)
+    deadline = time.monotonic() + 30
+    while not recorded_ids(opened.db):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     tail = opened.start("tail", "-f", "-n", "5", "--format", "jsonl")
     write(300, 900)
     if folded:
