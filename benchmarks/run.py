@@ -20,6 +20,7 @@ import psutil
 
 import rows_asking
 import rows_figures
+import rows_live
 import rows_metrics
 import rows_moving
 import rows_recording
@@ -62,6 +63,7 @@ ROWS: dict[str, Row] = {
     "figures": rows_figures.many,
     "small": rows_figures.few,
     "collector": rows_metrics.collector,
+    "tail": rows_live.tail,
     "export": rows_moving.export,
     "crowd": rows_recording.crowd_vs_sqlite_utils,
     "disk": rows_moving.disk,

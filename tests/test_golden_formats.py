@@ -35,6 +35,7 @@ SQL = """
 COMMANDS = {
     "query": ("query",),
     "events": ("events",),
+    "tail": ("tail",),
     "show": ("show", TRACE),
     "sql": ("sql", SQL),
     "schema": ("schema",),
@@ -121,6 +122,14 @@ def test_tables_on_a_terminal(hard: Cli, name: str, columns: int) -> None:
     lines = got.decode().splitlines()
     assert max(map(cell_len, lines)) <= columns
     assert name == "schema" or "…" not in got.decode()
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_watched_lines_on_a_terminal(hard: Cli, columns: int) -> None:
+    """A line an event, cut to the width, and a line a day."""
+    got = on_terminal(hard, columns, "tail")
+    check(f"tail.terminal_{columns}", got)
+    assert max(map(cell_len, got.decode().splitlines())) <= columns
 
 
 def test_text_of_events_cannot_steer_a_terminal(hard: Cli) -> None:

@@ -229,6 +229,7 @@ def test_listeners_hear_in_order(service: TraceManagementService, trace: str) ->
     assert not service.record_event(trace_id="nowhere", event_type="refused").success
     service.remove_event_listener(hear)
     service.record_event(trace_id=trace, event_type="d").unwrap()
+    service.remove_event_listener(hear_warnings)
     assert (heard, warned) == (["a", "b", "c"], ["b"])
 
 
@@ -245,6 +246,8 @@ def test_a_listener_that_raises_hurts_nobody(
     service.add_event_listener(heard.append)
     with caplog.at_level(logging.ERROR, "mplp_trace_cli"):
         event = service.record_event(trace_id=trace, event_type="a").unwrap()
+        service.remove_event_listener(raises)
+    service.remove_event_listener(heard.append)
     assert heard == [event]
     assert "an event listener raised" in caplog.text
     assert service.query_events().unwrap().total == 1

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from mplp_trace_cli.interchange.exporting import ExportReport
     from mplp_trace_cli.module import TraceModule, initialize_trace_module
     from mplp_trace_cli.service import TraceManagementService
+    from mplp_trace_cli.service.following import EventStream
+    from mplp_trace_cli.service.listening import EventListener
 
 __version__ = "0.1.0"
 
@@ -78,6 +80,8 @@ _HOMES = {
     "interchange.exporting": ("ExportReport",),
     "module": ("TraceModule", "initialize_trace_module"),
     "service": ("TraceManagementService",),
+    "service.following": ("EventStream",),
+    "service.listening": ("EventListener",),
 }
 
 __all__ = [
@@ -91,7 +95,9 @@ __all__ = [
     "Event",
     "EventConfig",
     "EventFilter",
+    "EventListener",
     "EventQueryResult",
+    "EventStream",
     "ExportReport",
     "ExportRequest",
     "ImportRequest",

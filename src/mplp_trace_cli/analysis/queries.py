@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.analysis.filters import ERROR_LEVELS, Condition, event_condition, trace_condition
@@ -75,6 +75,19 @@ def query_events(db: Connection, wanted: EventFilter, page: Pagination) -> Answe
     order = _order(page.sort, EVENT_COLUMNS, "timestamp, seq", "seq")
     query = f"SELECT {_select(EVENT_COLUMNS)} FROM events {condition.where} ORDER BY {order} {_limit(page)}"
     return _answer(db, _Question("events", query, condition, page), EVENT_COLUMNS)
+
+
+def newest_events(
+    db: Connection, wanted: EventFilter, most: int, also: tuple[str, list[Any]] | None = None
+) -> list[tuple[Any, ...]]:
+    """The newest events, oldest first, that pass a filter, and a condition with its values where given."""
+    condition = event_condition(wanted)
+    if also is not None:
+        condition.add(also[0], *also[1])
+    order, values = "ORDER BY timestamp {0}, seq {0}", [*condition.values, most]
+    newest = f"SELECT * FROM events {condition.where} {order.format('DESC')} LIMIT ?"
+    query = f"SELECT {_select(EVENT_COLUMNS)} FROM ({newest}) {order.format('ASC')}"
+    return db.execute(query, values).fetchall()
 
 
 class _Question:

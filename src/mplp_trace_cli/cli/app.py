@@ -26,6 +26,7 @@ COMMANDS = {
     "show": ("show", ASKING),
     "query": ("query", ASKING),
     "events": ("query", ASKING),
+    "tail": ("tail", ASKING),
     "dashboard": ("dashboard", ASKING),
     "diff": ("diff", ASKING),
     "metrics": ("metrics", ASKING),

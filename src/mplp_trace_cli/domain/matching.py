@@ -17,7 +17,7 @@ _MISSING = object()
 
 
 def matches(event: Event, wanted: EventFilter) -> bool:
-    """True when the event passes every part of the filter."""
+    """True when the event passes every part of the filter, which is a valid one."""
     return (
         _one_of(event.trace_id, wanted.trace_ids)
         and _one_of(event.level, wanted.levels)
@@ -30,6 +30,15 @@ def matches(event: Event, wanted: EventFilter) -> bool:
         and _holds(event.data, wanted.data)
         and (not wanted.text or _mentions(event, wanted.text))
     )
+
+
+def in_lists(wanted: EventFilter) -> EventFilter:
+    """The same filter in which a text that stands by itself is a list of one, and every list is held."""
+    lists: dict[str, Any] = {}
+    for name in ("trace_ids", "event_types", "levels", "sources", "text"):
+        value = getattr(wanted, name)
+        lists[name] = (value,) if isinstance(value, str) else tuple(value or ())
+    return wanted._replace(**lists)
 
 
 def _one_of(value: str | None, wanted: Sequence[str]) -> bool:

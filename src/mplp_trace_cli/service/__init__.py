@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mplp_trace_cli.domain.checks import as_number
 from mplp_trace_cli.domain.enums import Level, TraceStatus
-from mplp_trace_cli.domain.errors import FeatureDisabled, InvalidInput
+from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.event_row import EventRow, event_row
 from mplp_trace_cli.domain.requests import (
     CreateTraceRequest,
@@ -21,12 +21,13 @@ from mplp_trace_cli.domain.requests import (
 )
 from mplp_trace_cli.domain.times import MAX_INSTANT, checked_instant
 from mplp_trace_cli.service.base import Wiring, operation, request_of
+from mplp_trace_cli.service.following import FollowingService
 from mplp_trace_cli.service.measuring import MeasuringService
 from mplp_trace_cli.storage.recording import Ending
 
 if TYPE_CHECKING:
     from mplp_trace_cli.domain.event import Event
-    from mplp_trace_cli.domain.questions import EventFilter, ExportRequest, ImportRequest
+    from mplp_trace_cli.domain.questions import ExportRequest, ImportRequest
     from mplp_trace_cli.domain.trace import Trace
     from mplp_trace_cli.interchange.decoding import DecodingRules
     from mplp_trace_cli.interchange.exporting import ExportReport
@@ -39,7 +40,7 @@ __all__ = ["StreamRequest", "TraceManagementService", "Wiring"]
 FLUSH_SECONDS = 10.0
 IMPORT_SECONDS = 60.0
 
-Listener = Callable[["Event"], None]
+Recorded = TypeVar("Recorded", "Event", EventRow)
 
 
 class StreamRequest(NamedTuple):
@@ -52,12 +53,8 @@ class StreamRequest(NamedTuple):
     context_id: str | None = None
 
 
-class TraceManagementService(MeasuringService):
+class TraceManagementService(FollowingService, MeasuringService):
     """Records traces and events and answers questions about them. Safe to share between threads."""
-
-    def __init__(self, wiring: Wiring) -> None:
-        super().__init__(wiring)
-        self._listeners: list[tuple[Listener, EventFilter | None]] = []
 
     # -- recording ---------------------------------------------------------------------------------
 
@@ -89,20 +86,21 @@ class TraceManagementService(MeasuringService):
         """One event of an active trace, durably recorded; then the listeners hear of it."""
         from mplp_trace_cli.domain.event import Event
 
-        event = Event.from_row(self._record(request_of(RecordEventRequest, request, given)))
-        self._tell(event)
-        return event
+        return self._record(request_of(RecordEventRequest, request, given), Event.from_row)
 
     @operation
     def record_row(self, request: RecordEventRequest) -> EventRow:
-        """The same for a caller without listeners: the event as plain values, and 2 ms less to import."""
-        return self._record(request)
+        """The same with the event as plain values, and 2 ms less to import."""
+        return self._record(request, _itself)
 
-    def _record(self, asked: RecordEventRequest) -> EventRow:
+    def _record(self, asked: RecordEventRequest, made: Callable[[EventRow], Recorded]) -> Recorded:
         row = event_row(asked._asdict(), self._rules)
         with self._lock:
             self.recorder.record_event(row, self._wiring.clock(), given_id=asked.event_id is not None)
-        return row
+            event = made(row)
+            if self._listeners:
+                self._tell([event])
+        return event
 
     @operation
     def record_events(self, requests: Iterable[RecordEventRequest | Mapping[str, Any]]) -> Counts:
@@ -114,8 +112,8 @@ class TraceManagementService(MeasuringService):
         rules = GroupRules("record_events", self._wiring.clock(), strict=True)
         with self._lock:
             counts = record_group(self.recorder, lines, rules)
-        if self._listeners:
-            self._tell_all(rows)
+            if self._listeners:
+                self._tell(rows)
         return counts
 
     @operation
@@ -148,8 +146,11 @@ class TraceManagementService(MeasuringService):
                     self.recorder, found.events, found.gives_ids, rules.now
                 ):
                     counts.events += len(found.numbers)
+                    if self._listeners:
+                        self._tell(found.events.rows())
                 else:
-                    counts.add(record_group(self.recorder, found.lines(chunk), rules))
+                    tell = self._tell_entries if self._listeners else None
+                    counts.add(record_group(self.recorder, found.lines(chunk), rules, tell))
         return counts
 
     @operation
@@ -164,8 +165,10 @@ class TraceManagementService(MeasuringService):
         if asked.message is not None:
             note = self._failure_note(asked, now)
         ending = Ending(TraceStatus(asked.status).value, to_instant(asked.at, "at"), note)
+        noted: list[EventRow] = []
         with self._lock:
-            known = self.recorder.end_trace(asked.trace_id, ending, now)
+            known = self.recorder.end_trace(asked.trace_id, ending, now, noted)
+            self._tell(noted)
         return Trace.from_row(known.row, known.end)
 
     def _failure_note(self, asked: EndTraceRequest, now: int) -> EventRow:
@@ -203,37 +206,6 @@ class TraceManagementService(MeasuringService):
 
         with contextlib.closing(Inbox(self._wiring.paths, writable=False)) as inbox:
             return inbox.recent(prefix)
-
-    # -- listeners ---------------------------------------------------------------------------------
-
-    def add_event_listener(self, callback: Listener, filter: EventFilter | None = None) -> None:
-        """Calls `callback` for each event recorded through this module, in order."""
-        if not self._wiring.options.enable_real_time_monitoring:
-            raise FeatureDisabled("real-time monitoring is off", hint="enable_real_time_monitoring = true")
-        with self._lock:
-            self._listeners.append((callback, filter))
-
-    def remove_event_listener(self, callback: Listener) -> None:
-        """Stops calling `callback`."""
-        with self._lock:
-            self._listeners = [pair for pair in self._listeners if pair[0] != callback]
-
-    def _tell_all(self, rows: Iterable[EventRow]) -> None:
-        from mplp_trace_cli.domain.event import Event
-
-        for row in rows:
-            self._tell(Event.from_row(row))
-
-    def _tell(self, event: Event) -> None:
-        for callback, wanted in self._listeners:
-            try:
-                if wanted is None or _passes(event, wanted):
-                    callback(event)
-            except Exception:
-                import logging
-
-                log = logging.getLogger("mplp_trace_cli")
-                log.exception("an event listener raised; recording goes on")
 
     # -- moving data -------------------------------------------------------------------------------
 
@@ -343,11 +315,16 @@ class TraceManagementService(MeasuringService):
             return clear_rejects(pair, ids, FLUSH_SECONDS)
 
     def close(self) -> None:
-        """Closes the inbox; what was recorded is safe without it."""
+        """Ends listeners and streams, and closes the inbox; what was recorded is safe without it."""
+        self._end_watching()
         with self._lock:
             if self._recorder is not None:
                 self._recorder.close()
                 self._recorder = None
+
+
+def _itself(row: EventRow) -> EventRow:
+    return row
 
 
 def _positive_us(milliseconds: float) -> int:
@@ -355,9 +332,3 @@ def _positive_us(milliseconds: float) -> int:
     if number is None or number <= 0:
         raise InvalidInput("timeout: must be a number greater than 0")
     return max(1, round(min(number * 1_000, 2.0 * MAX_INSTANT)))
-
-
-def _passes(event: Event, wanted: EventFilter) -> bool:
-    from mplp_trace_cli.domain.matching import matches
-
-    return matches(event, wanted)

@@ -123,12 +123,15 @@ class ServiceBase:
             return self._recorder
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """One consistent moment of all that was recorded; raises the errors of the store."""
+    def reading(self, busy_seconds: float | None = None) -> Iterator[Connection]:
+        """One consistent moment of all that was recorded; raises the errors of the store.
+
+        `busy_seconds` is how long a busy store is waited for, where that is not the usual time.
+        """
         from mplp_trace_cli.storage.fold import Pair, fold_if_free, overlay
         from mplp_trace_cli.storage.reading import inbox_to_read
 
-        store, now = self._store(), self._wiring.clock()
+        store, now = self._store(busy_seconds), self._wiring.clock()
         with inbox_to_read(store) as inbox:
             if inbox is not None:
                 fold_if_free(Pair(store, inbox, now))
@@ -143,9 +146,11 @@ class ServiceBase:
         with contextlib.closing(Recorder(self._wiring.paths)) as recorder:
             yield Pair(self._store(), recorder.inbox, self._wiring.clock())
 
-    def _store(self) -> Store:
+    def _store(self, busy_seconds: float | None = None) -> Store:
         from mplp_trace_cli.storage.store import Store, StoreSettings
 
         options = self._wiring.options
         settings = StoreSettings(options.memory_limit, options.threads)
+        if busy_seconds is not None:
+            settings = settings._replace(busy_seconds=busy_seconds)
         return Store(self._wiring.paths, settings, self._wiring.on_wait)

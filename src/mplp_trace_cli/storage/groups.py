@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -212,16 +212,24 @@ class _Group:
             self.recorder.inbox.remove_open(self.ended)
 
 
-def record_group(recorder: Recorder, lines: Sequence[Line], rules: GroupRules) -> Counts:
+def record_group(
+    recorder: Recorder,
+    lines: Sequence[Line],
+    rules: GroupRules,
+    tell: Callable[[Sequence[Entry]], None] | None = None,
+) -> Counts:
     """Records lines in order, durably and all at once; bad ones go to the rejects.
 
-    Raises StrictRefused at the first bad line when the rules are strict; nothing is recorded then.
+    `tell` is called with what was recorded. Raises StrictRefused at the first bad line when the rules are
+    strict; nothing is recorded then.
     """
     known = _look_up_missing(recorder, lines, rules.now)
     with recorder.inbox.writing():
         group = _Group(recorder, rules, known or {}, asked=known is not None)
         group.take_all(lines)
         group.write()
+    if tell is not None:
+        tell(group.entries)
     return group.counts
 
 

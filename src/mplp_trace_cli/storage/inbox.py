@@ -31,6 +31,7 @@ BUSY_SECONDS = 30.0
 ROWS_AT_ONCE = 100
 """Rows in one statement of a bulk: each statement has a cost of its own."""
 RECENT_TRACES = 1_000
+MOST_BLOCKS = 1_000
 FOLLOWERS_US = 60_000_000
 BATCH_ENTRIES = 50_000
 BATCH_BYTES = 32 << 20
@@ -94,6 +95,8 @@ class Inbox:
     def __init__(self, paths: StorePaths, *, full_sync: bool = True, writable: bool = True) -> None:
         self.path = paths.inbox
         self.writable = writable
+        self.is_still = False
+        """True when it was opened as a file that nobody changes."""
         if writable and not os.path.exists(self.path):
             paths.make_folder()
             make_once(self.path, _make)
@@ -109,8 +112,8 @@ class Inbox:
             return sqlite3.connect(self.path, **options)  # type: ignore[call-overload, no-any-return]
         from urllib.parse import quote
 
-        still = "" if os.path.exists(f"{self.path}-wal") else "&immutable=1"
-        uri = f"file:{quote(self.path)}?mode=ro{still}"
+        self.is_still = not os.path.exists(f"{self.path}-wal")
+        uri = f"file:{quote(self.path)}?mode=ro{'&immutable=1' if self.is_still else ''}"
         return sqlite3.connect(uri, uri=True, **options)  # type: ignore[call-overload, no-any-return]
 
     def _check_version(self) -> None:
@@ -197,14 +200,25 @@ class Inbox:
         with self.writing() as db:
             (before,) = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
             db.execute("UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'entries'", (count,))
+            self._note_blocks([*self.reserved(), (before, before + count)])
             return int(before)
 
     def release(self, used: int, reserved: int) -> None:
         """Gives back the numbers after `used`, if none beyond `reserved` was given out meanwhile."""
         with self.writing() as db:
-            db.execute(
-                "UPDATE sqlite_sequence SET seq = ? WHERE name = 'entries' AND seq = ?", (used, reserved)
-            )
+            query = "UPDATE sqlite_sequence SET seq = ? WHERE name = 'entries' AND seq = ?"
+            if db.execute(query, (used, reserved)).rowcount:
+                ends = ((low, used if high == reserved else high) for low, high in self.reserved())
+                self._note_blocks([(low, high) for low, high in ends if high > low])
+
+    def reserved(self) -> list[tuple[int, int]]:
+        """The blocks of seq that were set aside, each after the first number and up to the second."""
+        value = self._meta("reserved")
+        return [] if value is None else [(low, high) for low, high in json.loads(str(value))]
+
+    def _note_blocks(self, blocks: Sequence[tuple[int, int]]) -> None:
+        text = json.dumps(blocks[-MOST_BLOCKS:])
+        self.db.execute("INSERT OR REPLACE INTO meta VALUES ('reserved', ?)", (text,))
 
     # -- looking ---------------------------------------------------------------------------------
 
@@ -323,7 +337,7 @@ class Inbox:
             if self.db.text_factory is not str:
                 raise
             # Text that is no UTF-8 was not written by us; it must not keep the rest from being read.
-            self.db.text_factory = _decoded_anyhow
+            self.db.text_factory = decoded_anyhow
             return self._read_batch(after, last)
 
     def _read_batch(self, after: int, last: int) -> Batch | None:
@@ -371,7 +385,8 @@ class Inbox:
         return [] if rows == [("ok",)] else [str(row[0]) for row in rows]
 
 
-def _decoded_anyhow(raw: bytes) -> str:
+def decoded_anyhow(raw: bytes) -> str:
+    """Text, whether or not it is UTF-8."""
     return raw.decode(errors="replace")
 
 

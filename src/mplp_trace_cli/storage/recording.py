@@ -102,29 +102,36 @@ class Recorder:
         with self.inbox.writing():
             self.inbox.append((METRIC, encode_body(row)) for row in rows)
 
-    def end_trace(self, trace_id: str, ending: Ending, now: int) -> KnownTrace:
+    def end_trace(
+        self, trace_id: str, ending: Ending, now: int, noted: list[EventRow] | None = None
+    ) -> KnownTrace:
         """Ends a trace durably and gives it; the same end again changes nothing.
+
+        The note goes into `noted` when it was recorded.
 
         Raises NotFound; TraceFinished when it ended another way; InvalidInput for an end before its start.
         """
         with self.inbox.writing():
             trace = self.inbox.open_trace(trace_id)
             if trace is not None and not trace.is_over(now):
-                return self._end(trace, ending, now)
+                return self._end(trace, ending, now, noted)
         known = self._finished(trace_id, trace, now)
         if known is None:
-            return self.end_trace(trace_id, ending, now)
+            return self.end_trace(trace_id, ending, now, noted)
         if known.end is not None and known.end.status != ending.status:
             raise TraceFinished(f"trace {trace_id} is already {known.end.status}")
         return known
 
-    def _end(self, trace: OpenTrace, ending: Ending, now: int) -> KnownTrace:
+    def _end(self, trace: OpenTrace, ending: Ending, now: int, noted: list[EventRow] | None) -> KnownTrace:
         at = max(trace.started_at + 1, now) if ending.at is None else ending.at
         if at <= trace.started_at:
             raise InvalidInput("at: the trace would end before it starts")
         entries: list[Entry] = []
         if ending.note is not None:
-            entries.append((EVENT, encode_body(ending.note._replace(timestamp=at))))
+            note = ending.note._replace(timestamp=at)
+            entries.append((EVENT, encode_body(note)))
+            if noted is not None:
+                noted.append(note)
         entries.append((END, encode_body((trace.trace_id, ending.status, at))))
         self.inbox.append(entries)
         self.inbox.remove_open([trace.trace_id])
