@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mplp_trace_cli.domain.errors import FeatureDisabled, NotFound, StoreBusy
@@ -134,16 +134,18 @@ class FollowingService(ServiceBase):
     # -- listeners ---------------------------------------------------------------------------------
 
     def add_event_listener(
-        self, callback: Callable[[Event], None], filter: EventFilter | None = None
+        self, callback: Callable[[Event], None], filter: EventFilter | Mapping[str, Any] | None = None
     ) -> EventListener:
         """Calls `callback` for each event recorded through this module, in order, in a thread of its own.
 
         What it gives counts the events that were delivered, at which the callback raised, and that were
         dropped because too many waited. Raises FeatureDisabled; InvalidInput for a filter that is none.
         """
-        self._require_monitoring()
-        wanted = None if filter is None else _checked(filter)
+        from mplp_trace_cli.domain.questions import EventFilter
         from mplp_trace_cli.service.listening import EventListener
+
+        self._require_monitoring()
+        wanted = None if filter is None else _checked(request_of(EventFilter, filter, {}))
 
         listener = EventListener(callback, wanted)
         with self._lock:
@@ -172,7 +174,7 @@ class FollowingService(ServiceBase):
 
     # -- following ---------------------------------------------------------------------------------
 
-    def follow(self, filter: EventFilter | None = None, **given: Any) -> EventStream:
+    def follow(self, filter: EventFilter | Mapping[str, Any] | None = None, **given: Any) -> EventStream:
         """The events that any process records from now on, and that pass the filter or its fields.
 
         Raises FeatureDisabled, InvalidInput, StoreMissing.
