@@ -154,8 +154,8 @@ def _said(code: int, answer: bytes | str) -> tuple[str, bool]:
 
 
 def _without_answer(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+        return "no answer in time"  # smtplib makes a disconnection of it
     if isinstance(error, socket.gaierror):
         return "the name of the host is not known"
     if isinstance(error, smtplib.SMTPServerDisconnected):
