@@ -124,9 +124,20 @@ class MailServer:
     password: str = "s3cr3t"
     answers: Sequence[str] = ("250 OK",)
     """To the mails in turn; the last one from then on."""
+    unknown: str = ""
+    """An address that it does not take."""
     port: int = 0
     asked: int = 0
     mails: list[tuple[tuple[str, ...], EmailMessage]] = field(default_factory=list)
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Called for every address."""
+        if address == self.unknown:
+            return "550 5.1.1 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Called for every mail."""

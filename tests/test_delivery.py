@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import time
+import tomllib
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -30,6 +33,7 @@ from mplp_trace_cli.domain.alerts import (
 )
 from mplp_trace_cli.domain.errors import DeliveryFailed, InvalidInput, MissingExtra
 from mplp_trace_cli.domain.times import SECOND_US, parse_instant
+from tests.conftest import ROOT
 from tests.helpers_servers import (
     LOOPBACK,
     MailServer,
@@ -235,6 +239,17 @@ def test_checking_reads_no_secrets() -> None:
     check_action(action(ActionKind.SLACK, url="https://hooks.slack.com/services/T/B/X", timeout="60s"))
 
 
+def test_the_examples_of_the_page_are_settings_that_exist() -> None:
+    """Every action of a TOML block is taken, and every kind has one."""
+    page = (ROOT / "docs" / "alert-actions.md").read_text(encoding="utf-8")
+    kinds = set()
+    for block in re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL):
+        for name, settings in tomllib.loads(block)["alerts"]["actions"].items():
+            kinds.add(kind := ActionKind(settings.pop("kind")))
+            check_action(AlertAction(name, kind, settings))
+    assert kinds == set(ActionKind)
+
+
 # Secrets
 
 
@@ -283,8 +298,9 @@ def test_a_secret_that_is_no_url_is_not_told(monkeypatch: pytest.MonkeyPatch, va
 
 
 def echo_secrets(text: str) -> str:
-    """An answer of a server that tells what it was given."""
-    return f"554 5.0.0 no {text} {text}"
+    """An answer of a server that tells what it was given, as it came too."""
+    login = base64.b64encode(f"\0watcher\0{text}".encode()).decode()
+    return f"554 5.0.0 no {text} {login} {base64.b64encode(text.encode()).decode()}"
 
 
 def failing(kind: str, mail_port: int, web_url: str) -> AlertAction:
@@ -326,6 +342,9 @@ def test_no_secret_is_told_anywhere(
     whole = "".join(traceback.format_exception(failure))
     for text in (whole, repr(failure), str(failure.details), ours, shown.out, shown.err):
         assert SECRET not in text
+        assert base64.b64encode(SECRET.encode()).decode() not in text
+    if kind == "email":
+        assert failure.message == "the mail server: 554 5.0.0 no *** *** ***"
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=6, max_size=20).filter(str.strip))
@@ -426,6 +445,30 @@ def test_a_mail_that_is_refused_says_why() -> None:
     assert server.asked == 1
 
 
+def test_an_address_that_is_refused_is_no_harm_to_the_others() -> None:
+    """They get the mail, once; the failure says what the server said of the one."""
+    script = MailServer(unknown="gone@example.com")
+    with mail_server(script) as server:
+        failure = failure_of(email(server.port, to=["gone@example.com", "ops@example.com"]))
+    assert (failure.message, failure.permanent) == ("the mail server: 550 5.1.1 no such user", True)
+    assert [to for to, _ in server.mails] == [("ops@example.com",)]
+
+
+@pytest.mark.parametrize("address", ["ops@web1", "ops@aa0.zz-a", "o'brien@example.com"])
+def test_an_address_that_apprise_would_change_gets_no_mail(address: str) -> None:
+    """Nor does the one that apprise makes of it."""
+    with mail_server() as server:
+        failure = failure_of(email(server.port, to=address))
+    assert (failure.message, failure.permanent) == (f"apprise cannot mail to {address}", True)
+    assert server.mails == []
+
+
+def test_a_sender_that_apprise_does_not_take_is_named() -> None:
+    """Such as a host of a short name without a domain."""
+    failure = failure_of(email(25, from_="alerts@web1"))
+    assert (failure.message, failure.permanent) == ("apprise cannot mail from alerts@web1", True)
+
+
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where apprise is not installed, the error says what to install; a webhook does without."""
     monkeypatch.setitem(sys.modules, "apprise.plugins.email", None)
@@ -446,8 +489,7 @@ def test_apprise_is_loaded_for_mail_alone() -> None:
         "deliver(NOTICE, action(ActionKind.COMMAND, argv=['true']))\n"
         "assert not any(name.startswith('apprise') for name in sys.modules)\n"
     )
-    root = Path(__file__).resolve().parent.parent
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
 
 
