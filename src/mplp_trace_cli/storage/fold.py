@@ -47,7 +47,8 @@ def fold(pair: Pair, wait_seconds: float) -> int:
     Raises StoreBusy when the store is not free within `wait_seconds`; StoreMissing, WrongPair.
     """
     require_store(pair.store, pair.inbox)
-    if pair.inbox.waiting() == 0 and pair.inbox.store_id is not None:
+    inbox = pair.inbox
+    if inbox.waiting() == 0 and inbox.store_id is not None and not inbox.overdue(pair.now, 1):
         return 0
     with pair.store.writing(wait_seconds) as db:
         return fold_into(db, pair)

@@ -65,8 +65,7 @@ def _tidy(pair: Pair, rules: RetentionRules, say: Say) -> None:
 
 def _shrink(pair: Pair, most_bytes: int, say: Say) -> None:
     compact(pair, 0)  # rows that were deleted earlier would be counted, and too much would go
-    day = _first_day_kept(pair, most_bytes)
-    if day is not None:
+    while _size(pair) > most_bytes and (day := _first_day_kept(pair, most_bytes)) is not None:
         report = purge(pair, PurgeSelection(day * DAY_US), 0)
         compact(pair, 0)
         _say(report, say, "to keep within max_store_size")
