@@ -1,5 +1,8 @@
-"""How long single records take: `recording_latency.py STORE SECONDS` records, durably, until that time is over
-or its standard input ends, and prints a JSON object: how many, and p50 and p99 in ms."""
+"""How long single records take: `recording_latency.py STORE SECONDS`.
+
+Until the time is over or standard input has something it records, durably. Prints a JSON object: how many
+records it made, and their p50 and p99 in ms.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ MIDDLE = "SELECT strftime(quantile_cont(completed_at, 0.5), '%Y-%m-%dT%H:%M:%SZ'
 
 
 def purge_and_compact(ground: Ground) -> list[Result]:
-    """Half of the events go, then the file shrinks; each against DuckDB's own copy of the file it works on."""
+    """Half of the events go, then the file shrinks; against DuckDB's own copies of the same files."""
     store = _copy_of(ground, ground.big_store)
     events = ground.sizes.big_events
     size = store.stat().st_size
