@@ -20,6 +20,7 @@ import psutil
 
 import rows_asking
 import rows_figures
+import rows_keeping
 import rows_live
 import rows_metrics
 import rows_moving
@@ -67,6 +68,8 @@ ROWS: dict[str, Row] = {
     "export": rows_moving.export,
     "crowd": rows_recording.crowd_vs_sqlite_utils,
     "disk": rows_moving.disk,
+    "keeping": rows_keeping.purge_and_compact,
+    "keeping-latency": rows_keeping.latency,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.questions import EventFilter, Pagination, TraceFilter
 from mplp_trace_cli.storage.rows import rows_of
+from mplp_trace_cli.storage.sql import statement
 
 if TYPE_CHECKING:
     from mplp_trace_cli.storage.store import Connection
@@ -67,6 +69,12 @@ def query_traces(db: Connection, wanted: TraceFilter, page: Pagination) -> Answe
             f"({counts.format(among='page')}) USING (trace_id) ORDER BY {order}"
         )
     return _answer(db, _Question("traces", query, condition, page), TRACE_COLUMNS)
+
+
+def last_events(db: Connection, trace_ids: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """The last event of each of some traces, where there is one: its type, and when it was."""
+    rows = db.execute(statement("last_events"), {"ids": json.dumps(list(trace_ids))}).fetchall()
+    return {trace_id: (event_type, at) for trace_id, event_type, at in rows}
 
 
 def query_events(db: Connection, wanted: EventFilter, page: Pagination) -> Answer:

@@ -38,6 +38,9 @@ COMMANDS = {
     "init": ("keeping", KEEPING),
     "info": ("keeping", KEEPING),
     "flush": ("keeping", KEEPING),
+    "expire": ("expire", KEEPING),
+    "purge": ("purge", KEEPING),
+    "compact": ("compact", KEEPING),
     "doctor": ("keeping", KEEPING),
 }
 """Each command, the module of this room that has it, and its group on the help page."""

@@ -42,6 +42,10 @@ def create_command(
         str | None, typer.Option(metavar="DURATION", help="After this it is expired: 30m, 2h.")
     ] = None,
     started_at: Annotated[str | None, typer.Option(metavar="TIME", help="When it started; now.")] = None,
+    pid: Annotated[
+        int | None,
+        typer.Option("--pid", metavar="NUMBER", help="Its process, such as $$: who asks hears when it ends."),
+    ] = None,
     best_effort: Annotated[bool, typer.Option("--best-effort", help="Never fail: warn and exit 0.")] = False,
 ) -> None:
     """Start a new trace and print its id."""
@@ -52,13 +56,24 @@ def create_command(
             trace_type=type_,
             execution_id=execution,
             description=description,
-            metadata=values.json_object(metadata, meta or (), ("--metadata", "--meta")),
+            metadata=_metadata(metadata, meta or [], pid),
             tags=tag or (),
             timeout=values.duration(timeout, "--timeout"),
             trace_id=trace_id,
             started_at=values.moment(started_at, service.now(), "--started-at"),
         )
         output.answer(service.create_trace(request).unwrap().trace_id)
+
+
+def _metadata(metadata: str | None, meta: list[str], pid: int | None) -> str | None:
+    said = values.json_object(metadata, meta, ("--metadata", "--meta"))
+    if pid is None:
+        return said
+    from mplp_trace_cli.domain.json_text import add_members
+    from mplp_trace_cli.domain.processes import PROCESS_KEY
+    from mplp_trace_cli.storage.processes import process_with
+
+    return add_members(said or "{}", [(PROCESS_KEY, process_with(pid).as_json())], "--pid")
 
 
 create_command.example = 'ID=$(mplp-trace create "Nightly import" --tag etl)'  # type: ignore[attr-defined]

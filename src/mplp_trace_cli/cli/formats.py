@@ -222,6 +222,7 @@ _STYLES = {
     "cancelled": "yellow",
     "expired": "magenta",
     "active": "cyan",
+    "killed": "red",
     "debug": "dim",
     "warn": "yellow",
     "error": "red",

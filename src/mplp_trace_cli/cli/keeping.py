@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mplp_trace_cli.analysis.answers import Answer, Column
 from mplp_trace_cli.cli import formats, output
+from mplp_trace_cli.cli.chart import sparkline
 from mplp_trace_cli.cli.options import Format, Json
 from mplp_trace_cli.cli.settings import USER_UMASK, current, open_service
 from mplp_trace_cli.config import DB_VARIABLE, PROJECT_FILE, STORE_FILE, project_file_text
 from mplp_trace_cli.domain.errors import AlreadyExists, StorageFailed
+from mplp_trace_cli.domain.times import days_between
 from mplp_trace_cli.domain.words import counted, humane_bytes
+
+if TYPE_CHECKING:
+    from mplp_trace_cli.storage.health import StoreInfo
 
 OWN_FOLDER = ".mplp-trace"
 
@@ -78,12 +83,27 @@ def info_command(format_: Format = None, json_: Json = False) -> None:
         "metrics": counted(info.metrics, "sample"),
         "rejects": f"{info.rejects:,}",
         "inbox": f"{counted(info.waiting, 'entry', 'entries')} waiting, {humane_bytes(info.inbox_bytes)}",
+        **({"growth": _growth(info)} if info.growth else {}),
     }
     if chosen == "table":
         for name, text in texts.items():
             output.answer(f"{name:<9}{output.visible(text)}")
     else:
-        formats.write(Answer((Column("name"), Column("value")), list(asdict(info).items())), chosen)
+        figures = [(name, value) for name, value in asdict(info).items() if name != "growth"]
+        formats.write(Answer((Column("name"), Column("value")), figures), chosen)
+
+
+def _growth(info: StoreInfo) -> str:
+    """A column for each day since the first with anything, and what a day and a year of them take."""
+    events = {day.day: day.events for day in info.growth}
+    line = sparkline(
+        [events.get(day, 0) for day in days_between(info.growth[0].day, info.growth[-1].day)], 80
+    )
+    said = f"{line} events a day since {info.growth[0].day}"
+    a_day = info.bytes_per_day
+    if a_day is None:
+        return said
+    return f"{said}; about {humane_bytes(a_day)} a day, {humane_bytes(a_day * 365)} a year"
 
 
 def flush_command() -> None:

@@ -6,6 +6,7 @@ from mplp_trace_cli.analysis.queries import query_events, query_traces
 from mplp_trace_cli.cli import filters, formats, options
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.cli.tables import events_for_people, groups_for_people, traces_for_people
+from mplp_trace_cli.domain.enums import TraceStatus
 
 
 def query_command(
@@ -46,7 +47,12 @@ def query_command(
                 from mplp_trace_cli.analysis.aggregation import aggregate_traces
 
                 answer, shown = aggregate_traces(db, wanted, groups, asked, service.now()), groups_for_people
-            formats.write(answer, chosen, shown=shown)
+            if groups is None and chosen in ("table", "markdown") and status == [TraceStatus.ACTIVE]:
+                from mplp_trace_cli.cli.unfinished import write_unfinished
+
+                write_unfinished(db, answer, chosen, service.now())
+            else:
+                formats.write(answer, chosen, shown=shown)
     options.tell_total(answer, asked, "trace" if groups is None else "group", chosen)
 
 

@@ -16,7 +16,9 @@ from mplp_trace_cli.cli.options import Format, Json
 from mplp_trace_cli.cli.pages import Html, write_page
 from mplp_trace_cli.cli.query import events_command
 from mplp_trace_cli.cli.settings import open_service
+from mplp_trace_cli.domain.enums import TraceStatus
 from mplp_trace_cli.domain.event import Event
+from mplp_trace_cli.domain.processes import PROCESS_KEY
 from mplp_trace_cli.domain.times import format_instant, from_datetime
 from mplp_trace_cli.domain.trace import Trace
 from mplp_trace_cli.storage.paths import StorePaths
@@ -61,6 +63,16 @@ def show_command(
         from mplp_trace_cli.cli.trace_view import print_trace
 
         print_trace(found, flat)
+    _tell_killed(found.trace)
+
+
+def _tell_killed(trace: Trace) -> None:
+    if trace.status is TraceStatus.ACTIVE and PROCESS_KEY in trace.metadata:
+        from mplp_trace_cli.cli.unfinished import tell_killed
+        from mplp_trace_cli.storage.processes import ended_process
+
+        if ended_process(trace.metadata.text) is not None:
+            tell_killed([trace.trace_id])
 
 
 def _write_page(path: str, found: TraceWithEvents, flat: bool, store: StorePaths) -> None:

@@ -104,8 +104,13 @@ def short_id(value: str) -> str:
     return value[:8] if len(value) == 36 and value.count("-") == 4 else value
 
 
+def shown_id(value: str) -> str:
+    """The id as tables have it: short on a terminal."""
+    return short_id(value) if sys.stdout.isatty() else value
+
+
 def _for_people(answer: Answer, columns: tuple[_Shown, ...], short_time: slice) -> Answer:
-    wide, terminal = is_wide(), sys.stdout.isatty()
+    wide = is_wide()
     rows = list(answer.rows)
     if not wide and _spans_years(answer, columns, rows):
         short_time = _DAY_AND_MINUTE
@@ -113,8 +118,8 @@ def _for_people(answer: Answer, columns: tuple[_Shown, ...], short_time: slice) 
     places = [answer.names.index(column.field) for column in shown]
 
     def cell(column: _Shown, value: Any) -> Any:
-        if column.heading == "trace" and terminal:
-            return short_id(value)
+        if column.heading == "trace":
+            return shown_id(value)
         if column.kind is Kind.INSTANT and not wide:
             return formats.humane_instant(value)[short_time]
         return None if column.heading == "errors" and not value else value

@@ -146,3 +146,15 @@ class ImportRequest(NamedTuple):
     create_missing: bool = False
     strict: bool = False
     again: bool = False
+
+
+class PurgeRequest(NamedTuple):
+    """Finished traces to delete with their events: those that pass the filter and ended before `before`.
+
+    Metric samples from before then go too where nothing is filtered. One of the two is needed. A dry run,
+    which it is unless that is switched off, only tells how much it would be.
+    """
+
+    before: Instant | None = None
+    filter: TraceFilter | Mapping[str, Any] = TraceFilter()
+    dry_run: bool = True

@@ -85,3 +85,46 @@ class EndTraceRequest(NamedTuple):
     status: TraceStatus
     at: Instant | None = None
     message: str | None = None
+
+
+class ExpireRequest(NamedTuple):
+    """Which active traces end: those past `expires_at` in any case.
+
+    `idle` is in ms: those in which nothing has happened for so long end as expired. `killed`: those whose
+    process has ended end as failed. A dry run only tells which they are.
+    """
+
+    idle: float | None = None
+    killed: bool = False
+    dry_run: bool = False
+
+
+class EndedTrace(NamedTuple):
+    """A trace that `expire` ended, and why: `timeout`, `idle` or `killed`."""
+
+    trace_id: str
+    name: str
+    status: TraceStatus
+    ended_at: int
+    """Microseconds since 1970."""
+    reason: str
+
+
+class PurgeReport(NamedTuple):
+    """What a purge took, or would take in a dry run; `bytes` is an estimate."""
+
+    dry_run: bool
+    traces: int
+    events: int
+    metrics: int
+    bytes: int
+    oldest: int | None
+    """When the first of it ended or was measured, in microseconds since 1970; None where nothing goes."""
+    newest: int | None
+
+
+class CompactReport(NamedTuple):
+    """The bytes of a store before and after it was written anew."""
+
+    bytes_before: int
+    bytes_after: int

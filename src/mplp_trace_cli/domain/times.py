@@ -120,6 +120,17 @@ def format_instant(instant: int) -> str:
     return f"{moment.year:04}{moment:-%m-%dT%H:%M:%S.%fZ}"
 
 
+def day_of(day: int) -> str:
+    """The date of a day counted from 1970, such as `2026-03-02`."""
+    return format_instant(day * DAY_US)[:10]
+
+
+def days_between(first: str, last: str) -> list[str]:
+    """The dates from the first to the last, both included."""
+    start, end = (parse_instant(f"{day}T00:00:00Z") // DAY_US for day in (first, last))
+    return [day_of(day) for day in range(start, end + 1)]
+
+
 def to_datetime(instant: int) -> datetime:
     """The aware UTC datetime of an instant."""
     return EPOCH + timedelta(microseconds=instant)

@@ -22,6 +22,7 @@ from mplp_trace_cli.domain.requests import (
 from mplp_trace_cli.domain.times import MAX_INSTANT, checked_instant
 from mplp_trace_cli.service.base import Wiring, operation, request_of
 from mplp_trace_cli.service.following import FollowingService
+from mplp_trace_cli.service.keeping import KeepingService
 from mplp_trace_cli.service.measuring import MeasuringService
 from mplp_trace_cli.storage.recording import Ending
 
@@ -53,7 +54,7 @@ class StreamRequest(NamedTuple):
     context_id: str | None = None
 
 
-class TraceManagementService(FollowingService, MeasuringService):
+class TraceManagementService(FollowingService, KeepingService, MeasuringService):
     """Records traces and events and answers questions about them. Safe to share between threads."""
 
     # -- recording ---------------------------------------------------------------------------------
@@ -250,6 +251,7 @@ class TraceManagementService(FollowingService, MeasuringService):
         with self.pair() as pair:
             for path in asked.files:
                 report.add(load_file(pair, path, options, IMPORT_SECONDS))
+            self._tidy(pair)
         return report
 
     def _decoding_rules(self) -> DecodingRules:
@@ -272,6 +274,7 @@ class TraceManagementService(FollowingService, MeasuringService):
         if waits:
             with self.pair() as pair:
                 fold_if_free(pair)
+                self._tidy(pair)
 
     # -- keeping -----------------------------------------------------------------------------------
 
@@ -281,7 +284,9 @@ class TraceManagementService(FollowingService, MeasuringService):
         from mplp_trace_cli.storage.fold import fold
 
         with self.pair() as pair:
-            return fold(pair, wait_seconds)
+            folded = fold(pair, wait_seconds)
+            self._tidy(pair)
+        return folded
 
     @operation
     def info(self) -> StoreInfo:

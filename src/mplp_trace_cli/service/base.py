@@ -34,7 +34,7 @@ class Wiring(NamedTuple):
     new_id: Callable[[], str]
     durable: bool
     on_wait: Callable[[str], None] | None = None
-    """Told when a call has to wait for the store."""
+    """Told when a call has to wait for the store, and what was purged because the options say so."""
 
     @property
     def event_rules(self) -> EventRules:
@@ -134,7 +134,9 @@ class ServiceBase:
         store, now = self._store(busy_seconds), self._wiring.clock()
         with inbox_to_read(store) as inbox:
             if inbox is not None:
-                fold_if_free(Pair(store, inbox, now))
+                pair = Pair(store, inbox, now)
+                fold_if_free(pair)
+                self._tidy(pair)
             with overlay(store, inbox, now) as db:
                 yield db
 
@@ -145,6 +147,15 @@ class ServiceBase:
 
         with contextlib.closing(Recorder(self._wiring.paths)) as recorder:
             yield Pair(self._store(), recorder.inbox, self._wiring.clock())
+
+    def _tidy(self, pair: Pair) -> None:
+        """Purges what the options do not keep, at most once a day; after a fold. Never fails."""
+        options = self._wiring.options
+        if options.retention_period_days is None and options.max_store_size is None:
+            return
+        from mplp_trace_cli.storage.retention import retention_rules, tidy_if_due
+
+        tidy_if_due(pair, retention_rules(options), self._wiring.on_wait or (lambda _said: None))
 
     def _store(self, busy_seconds: float | None = None) -> Store:
         from mplp_trace_cli.storage.store import Store, StoreSettings

@@ -7,6 +7,7 @@ came, and only then does the inbox drop them. A crash anywhere leaves nothing lo
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -29,6 +30,8 @@ from mplp_trace_cli.storage.store import (
 LEVELS = ", ".join(f"'{level}'" for level in Level)
 """A text beside an ENUM makes both text; as `'warn'::level` it is compared by rank."""
 
+OVERDUE_AT_ONCE = 1_000
+
 
 class Pair(NamedTuple):
     """A store, the inbox beside it, and the present in microseconds."""
@@ -44,7 +47,8 @@ def fold(pair: Pair, wait_seconds: float) -> int:
     Raises StoreBusy when the store is not free within `wait_seconds`; StoreMissing, WrongPair.
     """
     require_store(pair.store, pair.inbox)
-    if pair.inbox.waiting() == 0 and pair.inbox.store_id is not None:
+    inbox = pair.inbox
+    if inbox.waiting() == 0 and inbox.store_id is not None and not inbox.overdue(pair.now, 1):
         return 0
     with pair.store.writing(wait_seconds) as db:
         return fold_into(db, pair)
@@ -64,6 +68,7 @@ def fold_into(db: Connection, pair: Pair) -> int:
     inbox_id = inbox.inbox_id
     done = folded_seq(db, inbox_id)
     entries = 0
+    _end_overdue(db, pair)
     _make_stages(db)
     for batch in inbox.batches(done):
         _stage(db, batch, base, pair.now)
@@ -71,6 +76,22 @@ def fold_into(db: Connection, pair: Pair) -> int:
         done, entries = batch.last_seq, entries + batch.entries
     inbox.forget(done, pair.now)
     return entries
+
+
+def _end_overdue(db: Connection, pair: Pair) -> None:
+    """Records the ends of open traces whose time is over; what queries derive of them stays the same."""
+    inbox = pair.inbox
+    while overdue := inbox.overdue(pair.now, OVERDUE_AT_ONCE):
+        ended = ended_in_store(db, [trace.trace_id for trace in overdue]) | inbox.waiting_ends()
+        inbox.end_overdue(overdue, ended)
+
+
+def ended_in_store(db: Connection, trace_ids: list[str]) -> set[str]:
+    """Those of the traces that have an end in the attached store."""
+    if not trace_ids:
+        return set()
+    rows = db.execute(statement("ended_traces"), {"ids": json.dumps(trace_ids)}).fetchall()
+    return {row[0] for row in rows}
 
 
 def _adopt(db: Connection, pair: Pair) -> int:

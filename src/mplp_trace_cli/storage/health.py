@@ -9,15 +9,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mplp_trace_cli.domain.errors import TraceError
+from mplp_trace_cli.domain.times import DAY_US, day_of, parse_instant
 from mplp_trace_cli.storage.fold import overlay
 from mplp_trace_cli.storage.inbox import Inbox
 from mplp_trace_cli.storage.migrations import MIGRATIONS
 from mplp_trace_cli.storage.paths import StorePaths
+from mplp_trace_cli.storage.purging import used_bytes
 from mplp_trace_cli.storage.reading import inbox_to_read
+from mplp_trace_cli.storage.sql import statement
 from mplp_trace_cli.storage.store import Connection, Store, folded_seq
 
 LOW_DISK_BYTES = 500_000_000
 SAMPLED_IDS = 5
+GROWTH_DAYS = 14
+SMALL_BYTES = 10_000_000
+"""Below this a store is mostly blocks that rows have not filled yet, which says nothing of the rows."""
 DOCTOR = "mplp-trace doctor"
 _NETWORK = ("nfs", "cifs", "smb", "sshfs", "9p", "afs", "ceph", "gluster", "lustre")
 
@@ -37,6 +43,19 @@ class StoreInfo:
     rejects: int
     waiting: int
     schema_version: int
+    growth: tuple[GrowthDay, ...] = ()
+    """What came in on each of the last days that had anything, oldest first."""
+    bytes_per_day: int | None = None
+    """About how much of the store a day of these takes; None where nothing came in, or in a small store."""
+
+
+@dataclass(frozen=True)
+class GrowthDay:
+    """How many traces started and how many events happened on a day of UTC, such as `2026-03-02`."""
+
+    day: str
+    traces: int
+    events: int
 
 
 @dataclass(frozen=True)
@@ -59,6 +78,8 @@ def store_info(store: Store, now: int) -> StoreInfo:
         with overlay(store, inbox, now) as db:
             counts = {view: _count(db, view) for view in ("traces", "events", "metrics", "rejects")}
             active = _count(db, "traces WHERE status = 'active'")
+            growth = _growth(db, now)
+            used = used_bytes(db)
     return StoreInfo(
         store=store.paths.store,
         inbox=store.paths.inbox,
@@ -67,8 +88,27 @@ def store_info(store: Store, now: int) -> StoreInfo:
         active=active,
         waiting=waiting,
         schema_version=len(MIGRATIONS),
+        growth=growth,
+        bytes_per_day=_bytes_per_day(growth, used, counts, now),
         **counts,
     )
+
+
+def _growth(db: Connection, now: int) -> tuple[GrowthDay, ...]:
+    first = now // DAY_US - GROWTH_DAYS + 1
+    values = {"start": first * DAY_US, "end": now}
+    rows = db.execute(statement("growth"), values).fetchall()
+    return tuple(GrowthDay(day_of(day), traces, events) for day, traces, events in rows)
+
+
+def _bytes_per_day(growth: tuple[GrowthDay, ...], used: int, counts: dict[str, int], now: int) -> int | None:
+    """The share of the days' traces and events in all, over the days since the first of them."""
+    if not growth or used < SMALL_BYTES:
+        return None
+    came = sum(day.traces + day.events for day in growth)
+    first = parse_instant(f"{growth[0].day}T00:00:00Z")
+    days = now // DAY_US - first // DAY_US + 1
+    return round(used * came / max(1, counts["traces"] + counts["events"]) / days)
 
 
 def _count(db: Connection, what: str) -> int:

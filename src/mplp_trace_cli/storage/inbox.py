@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from mplp_trace_cli.domain.errors import (
@@ -38,6 +38,7 @@ BATCH_BYTES = 32 << 20
 DELETE_CHUNK = 5_000
 
 START, END, METRIC, REJECT = "start", "end", "metric", "reject"
+EXPIRED = "expired"
 EVENT, EVENT_WITH_ID = "event", "event_with_id"
 """An event whose id was given is looked for among all events at the fold; a generated one need not be."""
 KINDS = frozenset((START, END, METRIC, REJECT, EVENT, EVENT_WITH_ID))
@@ -74,6 +75,11 @@ class OpenTrace(NamedTuple):
     def is_over(self, now: int) -> bool:
         """True when its time has run out."""
         return self.expires_at is not None and self.expires_at <= now
+
+    @property
+    def ends_at(self) -> int:
+        """When it ends unless somebody ends it before; of a trace that expires."""
+        return max(self.expires_at or 0, self.started_at + 1)
 
 
 class Batch(NamedTuple):
@@ -195,6 +201,21 @@ class Inbox:
         rows = ((trace_id,) for trace_id in trace_ids)
         self.db.executemany("DELETE FROM open_traces WHERE trace_id = ?", rows)
 
+    def end_overdue(self, traces: Iterable[OpenTrace], but: Collection[str]) -> None:
+        """Takes traces off the open ones and records that they expired, but for some that ended before."""
+        with self.writing() as db:
+            for trace in traces:
+                was = db.execute("DELETE FROM open_traces WHERE trace_id = ?", (trace.trace_id,)).rowcount
+                if was and trace.trace_id not in but:
+                    self.append([(END, encode_body((trace.trace_id, EXPIRED, trace.ends_at)))])
+
+    def forget_traces(self, trace_ids: Collection[str]) -> None:
+        """Knows some traces no more: neither as open nor for completion."""
+        with self.writing() as db:
+            self.remove_open(trace_ids)
+            rows = ((trace_id,) for trace_id in trace_ids)
+            db.executemany("DELETE FROM recent_traces WHERE trace_id = ?", rows)
+
     def reserve(self, count: int) -> int:
         """Sets `count` numbers of seq aside for a bulk load; returns the last one before them."""
         with self.writing() as db:
@@ -233,6 +254,33 @@ class Inbox:
             "ORDER BY started_at DESC, rowid DESC LIMIT 1",
             now,
         )
+
+    def overdue(self, now: int, most: int = -1) -> list[OpenTrace]:
+        """The open traces whose time has run out, the first `most` of them."""
+        query = "SELECT * FROM open_traces WHERE expires_at <= ? ORDER BY expires_at LIMIT ?"
+        with self.errors():
+            return [OpenTrace(*row) for row in self.db.execute(query, (now, most))]
+
+    def known_ids(self) -> list[str]:
+        """The ids of the open and of the newest traces."""
+        with self.errors():
+            rows = self.db.execute(
+                "SELECT trace_id FROM open_traces UNION SELECT trace_id FROM recent_traces"
+            )
+            return [row[0] for row in rows]
+
+    def newest_seq(self) -> int:
+        """The seq of the newest entry that is there; any that comes later has a greater one."""
+        with self.errors():
+            return int(self.db.execute("SELECT coalesce(max(seq), 0) FROM entries").fetchone()[0])
+
+    def traces_after(self, seq: int) -> set[str]:
+        """The traces that entries beyond seq are about."""
+        place = "CASE WHEN kind LIKE 'event%' THEN '$[1]' ELSE '$[0]' END"
+        trace_id = f"CASE WHEN json_valid(body) THEN json_extract(body, {place}) END"
+        query = f"SELECT {trace_id} FROM entries WHERE seq > ? AND kind <> '{METRIC}' AND kind <> '{REJECT}'"
+        with self.errors():
+            return {row[0] for row in self.db.execute(query, (seq,))}
 
     def _one(self, query: str, value: object) -> OpenTrace | None:
         with self.errors():
@@ -286,6 +334,20 @@ class Inbox:
         """The id of the store this inbox has folded into; None before the first fold."""
         value = self._meta("store_id")
         return None if value is None else str(value)
+
+    @property
+    def tidied_at(self) -> int | None:
+        """When somebody last set about purging what the options do not keep, or is to have done so."""
+        value = self._meta("tidied_at")
+        return None if value is None else int(str(value))
+
+    def note_tidied(self, before: int | None, now: int) -> bool:
+        """Notes that somebody sets about it now; False when another has done so since `before` was read."""
+        with self.writing() as db:
+            if self.tidied_at != before:
+                return False
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('tidied_at', ?)", (now,))
+            return True
 
     def _meta(self, key: str) -> object:
         with self.errors():

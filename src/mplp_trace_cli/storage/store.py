@@ -83,7 +83,7 @@ class Store:
         if self.exists():
             return
         self.paths.make_folder()
-        with self._locked(self.settings.busy_seconds):
+        with self.locked(self.settings.busy_seconds):
             if not self.exists():
                 make_once(self.paths.store, _make)
 
@@ -100,14 +100,21 @@ class Store:
     def writing(self, wait_seconds: float | None = None) -> Iterator[Connection]:
         """The same, writable and migrated; waits at most `wait_seconds` for whoever has it."""
         wait = self.settings.busy_seconds if wait_seconds is None else wait_seconds
-        with self._locked(wait), self._attached("READ_WRITE", wait) as db:
+        with self.locked(wait), self.writing_locked(wait) as db:
+            yield db
+
+    @contextlib.contextmanager
+    def writing_locked(self, wait_seconds: float) -> Iterator[Connection]:
+        """The same for whoever has the advisory lock."""
+        with self._attached("READ_WRITE", wait_seconds) as db:
             db.execute(f"SET checkpoint_threshold = '{CHECKPOINT_AT}'")
             _migrate(db, self.paths.store)
             sweep(self.paths)
             yield db
 
     @contextlib.contextmanager
-    def _locked(self, wait_seconds: float) -> Iterator[None]:
+    def locked(self, wait_seconds: float) -> Iterator[None]:
+        """The advisory lock of whoever writes; raises StoreBusy after `wait_seconds`."""
         from filelock import FileLock  # 20 ms, for those who write alone
 
         lock = FileLock(self.paths.lock, mode=0o600, thread_local=False)
