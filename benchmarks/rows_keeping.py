@@ -50,9 +50,10 @@ def purge_and_compact(ground: Ground) -> list[Result]:
 
 
 def latency(ground: Ground) -> list[Result]:
-    """How long recording takes while `compact` rewrites a large store, against the same while it is idle."""
+    """How long recording takes while `compact` rewrites a large store, against before and after it."""
     store = _copy_of(ground, ground.big_store)
-    idle, busy = _library(ground, store), _library(ground, store, beside=True)
+    before, busy, after = (_library(ground, store, beside=one) for one in (False, True, False))
+    idle = {name: (before[name] + after[name]) / 2 for name in before}
     quiet, loud = _commands(ground, store), _commands(ground, store, beside=True)
     shutil.rmtree(store.parent)
     measured = [

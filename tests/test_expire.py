@@ -23,7 +23,7 @@ from mplp_trace_cli.storage.processes import find_orphaned_processes, process_wi
 from tests.conftest import Cli
 from tests.helpers_processes import at_once
 from tests.helpers_storage import SECOND, START_OF_TIME, Clock, inbox_file, service_at
-from tests.terminal import on_terminal
+from tests.terminal import COLOR, on_terminal
 
 HOUR = 3_600.0
 
@@ -355,7 +355,7 @@ def test_active_traces_tell_their_age_and_last_event(cli: Cli) -> None:
 def test_active_traces_on_a_terminal_of_80_columns(cli: Cli) -> None:
     """A line a trace, and nothing of it cut."""
     cli.ok("create", "Nightly import of everything", "--started-at", "3h")
-    shown = on_terminal(cli, "query", "--status", "active").stdout
+    shown = COLOR.sub("", on_terminal(cli, "query", "--status", "active").stdout)
     assert "Nightly import of everything" in shown
     assert max(map(len, shown.splitlines())) <= 80
 
