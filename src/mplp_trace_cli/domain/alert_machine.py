@@ -5,7 +5,8 @@ Pure: the instant of a check and what the conditions came to are given, and noth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 from mplp_trace_cli.domain.alerts import (
@@ -17,13 +18,17 @@ from mplp_trace_cli.domain.alerts import (
     Group,
     Severity,
 )
-from mplp_trace_cli.domain.times import DAY_US
+from mplp_trace_cli.domain.times import DAY_US, SECOND_US
 
 TOLD = (AlertState.FIRING, AlertState.RESOLVED)
 """The states that people are told of when an alert comes to them."""
 _OPEN = (AlertState.PENDING, AlertState.FIRING)
 KEPT_US = DAY_US
 """How long a resolved alert of a group that has no data any more is remembered."""
+
+
+REPLAYED = 10
+"""How often at most a replay evaluates a condition over its `for`."""
 
 
 class Acknowledgement(NamedTuple):
@@ -172,3 +177,32 @@ def is_forgettable(rule: AlertRule | None, after: Step, at: int) -> bool:
         return False
     kept = max(rule.cooldown_us if rule else 0, KEPT_US)
     return record.fired_at is None or at - record.fired_at >= kept
+
+
+def instants_of(for_us: int, at: int) -> list[int]:
+    """When a replay evaluates: `at`, and before it over `for`, evenly, at least a second apart."""
+    steps = min(REPLAYED, for_us // SECOND_US + 1) - 1
+    return [at - for_us * left // steps for left in range(steps, 0, -1)] + [at]
+
+
+def replayed(rule: AlertRule, history: Sequence[tuple[int, Sequence[AlertReading]]]) -> list[AlertRecord]:
+    """Each group of a rule as it would be at the last instant of its readings; no cooldown counts.
+
+    It is firing where the condition holds at all of these instants, and pending where only at the last ones.
+    """
+    at, readings = history[-1]
+    held = [(when, {one.group for one in seen if one.holds}) for when, seen in reversed(history)]
+    records = []
+    for one in readings:
+        record = AlertRecord(rule.name, one.group, rule.severity, evaluated_at=at, figures=one.figures)
+        streak = _streak(held, one.group)
+        if streak:
+            state = AlertState.FIRING if len(streak) == len(held) else AlertState.PENDING
+            record = record._replace(state=state, since=streak[-1])
+        records.append(record)
+    return records
+
+
+def _streak(held: Iterable[tuple[int, Container[Group]]], group: Group) -> list[int]:
+    """The instants, latest first, back to which a group holds without a gap."""
+    return [when for when, _ in takewhile(lambda check: group in check[1], held)]

@@ -20,8 +20,8 @@ from mplp_trace_cli.domain.requests import (
     RecordEventRequest,
 )
 from mplp_trace_cli.domain.times import MAX_INSTANT, checked_instant
+from mplp_trace_cli.service.alerting import AlertingService
 from mplp_trace_cli.service.base import Wiring, operation, request_of
-from mplp_trace_cli.service.measuring import MeasuringService
 from mplp_trace_cli.storage.recording import Ending
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class StreamRequest(NamedTuple):
     context_id: str | None = None
 
 
-class TraceManagementService(MeasuringService):
+class TraceManagementService(AlertingService):
     """Records traces and events and answers questions about them. Safe to share between threads."""
 
     def __init__(self, wiring: Wiring) -> None:

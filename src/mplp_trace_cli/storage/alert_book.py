@@ -31,8 +31,6 @@ BOOK_VERSION = 1
 HISTORY_ROWS = 10_000
 SENT_ROWS = 1_000
 """Deliveries that are over and kept."""
-LEASE_US = 300 * SECOND_US
-"""How long a sender has a delivery to itself: longer than any takes."""
 RETRY_US = tuple(seconds * SECOND_US for seconds in (30, 120, 480, 1_920))
 """The waits between attempts; after one more the delivery is given up."""
 
@@ -130,9 +128,9 @@ class AlertBook(SqliteFile):
 
     # -- sending ---------------------------------------------------------------------------------
 
-    def claim(self, now: int) -> Delivery | None:
-        """The next delivery that is due and nobody else has; None when there is none."""
-        values = {"now": now, "lease": LEASE_US, "longest": max(RETRY_US)}
+    def claim(self, now: int, lease_us: int) -> Delivery | None:
+        """The next delivery that is due and nobody else has, which is this sender's for that long."""
+        values = {"now": now, "lease": lease_us, "longest": max(RETRY_US)}
         with self.writing() as db:
             row = db.execute(statement("claim_delivery"), values).fetchone()
         return None if row is None else Delivery(row[0], _notice_of(row[1]), *row[2:])
