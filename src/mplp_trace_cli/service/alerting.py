@@ -159,6 +159,8 @@ class AlertingService(MeasuringService):
         """Sends a sample by each action of a rule at once, and says how each ended; nothing is remembered."""
         alerts = self._alerts()
         (parsed,) = _chosen(alerts, [rule])
+        if not parsed.rule.actions:
+            raise InvalidInput(f"the alert rule {rule} has no actions", hint="actions = [NAME] in its table")
         notice = self._sample(parsed)
         ended = []
         for name in dict.fromkeys(parsed.rule.actions):
@@ -236,7 +238,8 @@ def _ahead(evaluated_at: Mapping[str, int], evaluation: Evaluation) -> Iterator[
     for name in sorted(evaluation.evaluated):
         last = evaluated_at.get(name, evaluation.at)
         if last > evaluation.at + CLOCK_SLACK_US:
-            yield f"{name} was checked at {format_instant(last)[:19]}Z by a clock ahead: nothing changes until then"
+            when = format_instant(last)[:19]
+            yield f"{name} was checked by a clock that was ahead, and changes only after {when}Z"
 
 
 def _as_of(db: Connection, rules: Sequence[ParsedRule], at: int) -> list[AlertRecord]:
