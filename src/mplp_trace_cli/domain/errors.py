@@ -123,3 +123,13 @@ class MissingExtra(TraceError):
     """An ability whose packages are not installed."""
 
     code = "missing_extra"
+
+
+class DeliveryFailed(TraceError):
+    """A notice did not reach people; a permanent failure comes again until something is set right."""
+
+    code = "delivery_failed"
+
+    def __init__(self, message: str, *, permanent: bool) -> None:
+        super().__init__(message, details={"permanent": permanent})
+        self.permanent = permanent
