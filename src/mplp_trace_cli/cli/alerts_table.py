@@ -9,10 +9,11 @@ from typing import Any
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.cli import formats
+from mplp_trace_cli.delivery.texts import humane_figure
 from mplp_trace_cli.domain.alert_machine import AlertRecord
 from mplp_trace_cli.domain.alert_report import AlertChange, AlertReport, Undelivered
 from mplp_trace_cli.domain.alerts import AlertFigure, AlertState, Group, Severity
-from mplp_trace_cli.domain.words import humane_duration, humane_rate, humane_share
+from mplp_trace_cli.domain.words import humane_duration
 
 COLUMNS = (
     Column("rule"),
@@ -157,17 +158,7 @@ def figures_text(figures: Iterable[AlertFigure]) -> str:
 
 
 def _figure(figure: AlertFigure) -> str:
-    if not _is_finite(figure.value) or figure.value is None:
-        return "?"
-    humane = _HUMANE.get(figure.unit)
-    return f"{figure.value:,.6g}" if humane is None else humane(figure.value)
-
-
-_HUMANE: dict[str, Callable[[float], str]] = {
-    "share": humane_share,
-    "ms": humane_duration,
-    "/s": humane_rate,
-}
+    return humane_figure(figure) if _is_finite(figure.value) else "?"
 
 
 def _lasted(record: AlertRecord) -> float | None:

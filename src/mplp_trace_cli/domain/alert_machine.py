@@ -154,7 +154,7 @@ def step_all(
             continue
         fresh = AlertRecord(name, group, rule.severity, evaluated_at=evaluated_at.get(name))
         steps.append(step(rule, record or fresh, readings.get((name, group)), evaluation.at))
-    return [one for one in closed if one.is_change] + steps
+    return closed + steps
 
 
 def _is_homeless(record: AlertRecord, rules: Mapping[str, AlertRule]) -> bool:
@@ -166,8 +166,10 @@ def _is_homeless(record: AlertRecord, rules: Mapping[str, AlertRule]) -> bool:
 def _closed(record: AlertRecord, at: int) -> Step:
     """The end of an alert without a rule: nobody is told; when it fired is kept for the cooldown."""
     last = max(at, record.evaluated_at or at)
-    inactive = record._replace(state=AlertState.INACTIVE, since=None, acknowledged=None, evaluated_at=last)
-    return Step(record, inactive, is_closed=True)
+    after = record._replace(evaluated_at=last, figures=(), acknowledged=None)
+    if record.state in _OPEN:
+        after = after._replace(state=AlertState.INACTIVE, since=None)
+    return Step(record, after, is_closed=True)
 
 
 def is_forgettable(rule: AlertRule | None, after: Step, at: int) -> bool:

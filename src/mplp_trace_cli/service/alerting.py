@@ -14,7 +14,13 @@ from mplp_trace_cli.service.measuring import MeasuringService
 if TYPE_CHECKING:
     from mplp_trace_cli.analysis.alert_rules import AlertSet, ParsedRule
     from mplp_trace_cli.domain.alert_machine import AlertRecord, Evaluation
-    from mplp_trace_cli.domain.alert_report import AlertChange, AlertDelivery, AlertList, AlertReport
+    from mplp_trace_cli.domain.alert_report import (
+        AlertChange,
+        AlertDelivery,
+        AlertList,
+        AlertReport,
+        Undelivered,
+    )
     from mplp_trace_cli.domain.alerts import AlertNotice, AlertReading
     from mplp_trace_cli.domain.requests import Instant
     from mplp_trace_cli.storage.alert_book import AlertBook, Delivery
@@ -107,17 +113,20 @@ class AlertingService(MeasuringService):
         """Every alert as the last check left it, and what could not be sent; an unknown one is inactive."""
         from mplp_trace_cli.domain.alert_machine import AlertRecord
         from mplp_trace_cli.domain.alert_report import AlertList
+        from mplp_trace_cli.domain.alerts import AlertState
 
         alerts = self._alerts()
         self._require_store()
-        records, undelivered = [], []
+        records: list[AlertRecord] = []
+        undelivered: list[Undelivered] = []
         if os.path.exists(self.paths.alerts):
             with self._book_to_read() as book:
                 records, undelivered = book.records(), book.undelivered()
-        known = {record.rule for record in records}
-        rules = [parsed.rule for parsed in alerts.rules]
-        unknown = [AlertRecord(rule.name, (), rule.severity) for rule in rules if rule.name not in known]
-        return AlertList((*records, *unknown), tuple(undelivered), alerts.ignored)
+        rules = {parsed.rule.name: parsed.rule for parsed in alerts.rules}
+        kept = [one for one in records if one.rule in rules or one.state is not AlertState.INACTIVE]
+        known = {record.rule for record in kept}
+        unknown = [AlertRecord(name, (), rule.severity) for name, rule in rules.items() if name not in known]
+        return AlertList((*kept, *unknown), tuple(undelivered), alerts.ignored)
 
     @operation
     def alert_history(
