@@ -7,7 +7,14 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mplp_trace_cli.domain.errors import InvalidInput, NotFound, StoreBusy, StoreMissing, TraceError
+from mplp_trace_cli.domain.errors import (
+    ConfigInvalid,
+    InvalidInput,
+    NotFound,
+    StoreBusy,
+    StoreMissing,
+    TraceError,
+)
 from mplp_trace_cli.service.base import operation
 from mplp_trace_cli.service.measuring import MeasuringService
 
@@ -198,9 +205,21 @@ class AlertingService(MeasuringService):
         )
 
     def _alerts(self) -> AlertSet:
+        """The rules and actions of the options; raises ConfigInvalid with every fault of them."""
         from mplp_trace_cli.analysis.alert_rules import load_alerts
+        from mplp_trace_cli.delivery import check_action
 
-        return load_alerts(self._wiring.options)
+        alerts = load_alerts(self._wiring.options)
+        faults = []
+        for action in alerts.actions.values():
+            try:
+                check_action(action)
+            except InvalidInput as fault:
+                faults.append(fault)
+        if faults:
+            hints = (fault.hint for fault in faults if fault.hint)
+            raise ConfigInvalid("; ".join(fault.message for fault in faults), hint=next(hints, None))
+        return alerts
 
     def _require_store(self) -> None:
         if not (os.path.exists(self.paths.store) or os.path.exists(self.paths.inbox)):
