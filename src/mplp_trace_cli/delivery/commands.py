@@ -21,6 +21,8 @@ from mplp_trace_cli.domain.visible import visible
 _NOT_STARTED = (126, 127)
 """What shells and env say of a program that cannot be run or is not there."""
 _MOST_KEPT = 4_096
+_DYING_SECONDS = 5
+"""A process that the kernel holds, on a dead network drive say, outlives its own end."""
 
 
 def command_sender(notice: AlertNotice, settings: CommandSettings) -> Callable[[float], None]:
@@ -75,7 +77,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_DYING_SECONDS)
 
 
 class _Said:

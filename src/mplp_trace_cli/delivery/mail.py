@@ -54,6 +54,34 @@ class _Ear(logging.Filter):
         return False
 
 
+class _Call(NamedTuple):
+    """One attempt to mail, which ends at that instant of the monotonic clock."""
+
+    settings: EmailSettings
+    password: str | None
+    end: float
+
+    def __repr__(self) -> str:
+        return "_Call()"
+
+    def seconds_left(self) -> float:
+        """More than none; raises DeliveryFailed when the time is over."""
+        seconds = self.end - time.monotonic()
+        if seconds <= 0:
+            raise DeliveryFailed("the mail server: no answer in time", permanent=False)
+        return seconds
+
+    def secrets(self) -> tuple[str, ...]:
+        """The password, and how it is said when logging in."""
+        if self.password is None:
+            return ()
+        return self.password, f"\0{self.settings.username}\0{self.password}"
+
+
+class _Refused(DeliveryFailed):
+    """The server does not take mail for one address; it may for the others."""
+
+
 def mail_sender(notice: AlertNotice, settings: EmailSettings) -> Callable[[float], None]:
     """Attempts to mail the notice, once to each address; raises MissingExtra where apprise is not there."""
     plugin = _plugin()
@@ -61,11 +89,17 @@ def mail_sender(notice: AlertNotice, settings: EmailSettings) -> Callable[[float
     waiting = list(settings.to)
 
     def send(seconds: float) -> None:
-        end = time.monotonic() + seconds
-        password = _password(settings)
-        while waiting and time.monotonic() < end:
-            _send_one(_mail(plugin, settings, waiting[0], password), message, end, (password or "",))
-            del waiting[0]
+        call = _Call(settings, _password(settings), time.monotonic() + seconds)
+        refused: list[_Refused] = []
+        for address in tuple(waiting):
+            try:
+                _send_one(plugin, call, address, message)
+            except _Refused as failure:
+                refused.append(failure)
+            else:
+                waiting.remove(address)
+        if refused:
+            raise min(refused, key=lambda failure: failure.permanent)
 
     return send
 
@@ -95,42 +129,53 @@ def _password(settings: EmailSettings) -> str | None:
     return value
 
 
-def _mail(plugin: Any, settings: EmailSettings, address: str, password: str | None) -> Callable[[], Any]:
-    """Makes apprise's object; the server is named as such, or apprise would guess one from the addresses."""
-    return lambda: plugin(
-        host=settings.host,
-        smtp_host=settings.host,
-        port=settings.port,
-        secure=settings.security != "none",
-        secure_mode=_MODES[settings.security],
-        user=settings.username,
-        password=password,
-        from_addr=settings.sender,
-        targets=[address],
-        format="text",
-    )
-
-
-def _send_one(make: Callable[[], Any], message: dict[str, str], end: float, secrets: tuple[str, ...]) -> None:
+def _send_one(plugin: Any, call: _Call, address: str, message: dict[str, str]) -> None:
     heard: list[_Logged] = []
     token = _heard.set(heard)
     try:
-        mail = make()
-        mail.socket_connect_timeout = max(end - time.monotonic(), 0.001)
+        mail = _mail(plugin, call, address)
+        mail.socket_connect_timeout = call.seconds_left()
         is_sent = mail.notify(**message)
     finally:
         _heard.reset(token)
     if not is_sent:
-        raise _failure(heard, secrets)
+        raise _failure(heard, call)
 
 
-def _failure(heard: list[_Logged], secrets: tuple[str, ...]) -> DeliveryFailed:
-    errors = [logged.error for logged in heard if logged.error is not None]
-    if errors:
-        reason, is_permanent = _reason(errors[0])
-    else:
+def _mail(plugin: Any, call: _Call, address: str) -> Any:
+    """Makes apprise's object; the server is named as such, or apprise would guess one from the addresses."""
+    settings = call.settings
+    try:
+        mail = plugin(
+            host=settings.host,
+            smtp_host=settings.host,
+            port=settings.port,
+            secure=settings.security != "none",
+            secure_mode=_MODES[settings.security],
+            user=settings.username,
+            password=call.password,
+            from_addr=settings.sender,
+            targets=[address],
+            format="text",
+        )
+    except TypeError:
+        mail = None
+    # apprise finds addresses in a text, and of one that it does not know it may take a part.
+    if mail is None or mail.from_addr[1] != settings.sender:
+        raise DeliveryFailed(f"apprise cannot mail from {settings.sender}", permanent=True)
+    if [known for _, known in mail.targets] != [address]:
+        raise _Refused(f"apprise cannot mail to {address}", permanent=True)
+    return mail
+
+
+def _failure(heard: list[_Logged], call: _Call) -> DeliveryFailed:
+    error = next((logged.error for logged in heard if logged.error is not None), None)
+    if error is None:
         reason, is_permanent = heard[-1].text if heard else "not sent", False
-    return DeliveryFailed(f"the mail server: {told(reason, secrets)}", permanent=is_permanent)
+    else:
+        reason, is_permanent = _reason(error)
+    kind = _Refused if isinstance(error, smtplib.SMTPRecipientsRefused) else DeliveryFailed
+    return kind(f"the mail server: {told(reason, call.secrets())}", permanent=is_permanent)
 
 
 def _reason(error: BaseException) -> tuple[str, bool]:
@@ -154,8 +199,8 @@ def _said(code: int, answer: bytes | str) -> tuple[str, bool]:
 
 
 def _without_answer(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+        return "no answer in time"  # smtplib makes a disconnection of it
     if isinstance(error, socket.gaierror):
         return "the name of the host is not known"
     if isinstance(error, smtplib.SMTPServerDisconnected):

@@ -26,6 +26,8 @@ Send = Callable[[float], None]
 """One attempt, which has that many seconds; raises DeliveryFailed."""
 
 _PAUSES = (0.5, 1.0)
+_GRACE = 0.25
+"""By how much a thread may be late to say itself, and better than we could, that its time is over."""
 
 
 def deliver(notice: AlertNotice, action: AlertAction) -> None:
@@ -88,7 +90,7 @@ def _in_time(send: Send) -> Send:
         ended: list[DeliveryFailed | None] = []
         worker = threading.Thread(target=lambda: ended.append(_end_of(send, seconds)), daemon=True)
         worker.start()
-        worker.join(seconds)
+        worker.join(seconds + _GRACE)
         if not ended:
             raise DeliveryFailed("no answer in time", permanent=False)
         if ended[0] is not None:

@@ -18,7 +18,7 @@ DEFAULT_SECONDS, LONGEST_SECONDS = 10.0, 60.0
 PORTS = {"none": 25, "starttls": 587, "tls": 465}
 """What a mail server listens on, by the security of the connection."""
 
-_ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\"'\\]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*/=?^_`{|}~+-]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OWN_HEADERS = ("connection", "content-length", "host", "transfer-encoding")
