@@ -161,9 +161,9 @@ def _figure(figure: AlertFigure) -> str:
     return humane_figure(figure) if _is_finite(figure.value) else "?"
 
 
-def _lasted(record: AlertRecord) -> float | None:
+def _lasted(record: AlertRecord) -> str:
     lasted = record.lasted_us()
-    return None if lasted is None else lasted / 1_000
+    return humane_duration(lasted / 1_000) if lasted else ""
 
 
 def _acknowledged(record: AlertRecord) -> str:
@@ -182,10 +182,7 @@ _SHOWN: tuple[tuple[Column, Callable[[AlertRecord], object]], ...] = (
     (Column("alert"), lambda one: title(one.rule, one.group)),
     (Column("severity"), lambda one: one.severity.value),
     (Column("state"), lambda one: one.state.value),
-    (
-        Column("lasted", Kind.FIGURE),
-        lambda one: "" if _lasted(one) is None else humane_duration(_lasted(one) or 0.0),
-    ),
+    (Column("lasted", Kind.FIGURE), _lasted),
     (Column("figures"), lambda one: figures_text(one.figures)),
     (Column("acknowledged"), _acknowledged),
 )
