@@ -162,10 +162,10 @@ def _unexpected(text: str, error: UnexpectedInput) -> _Fault:
     from lark import UnexpectedCharacters, UnexpectedToken
 
     if isinstance(error, UnexpectedCharacters):
-        found = text[error.pos_in_stream]
-        if found in "'\"":
-            return _Fault(error.pos_in_stream, "a quoted text without an end")
-        return _Fault(error.pos_in_stream, f"{found!r} has no meaning here")
+        at = error.pos_in_stream or 0
+        if text[at] in "'\"":
+            return _Fault(at, "a quoted text without an end")
+        return _Fault(at, f"{text[at]!r} has no meaning here")
     assert isinstance(error, UnexpectedToken)
     token = error.token
     is_end = token.type == "$END"
@@ -211,8 +211,7 @@ class _Builder:
             raise _Fault(number.start_pos, "a number beyond all that can be measured")
         unit_token, name = unit if unit is not None else (number, "")
         found = Comparison(figure, str(sign), value, name)
-        if not figure.function:
-            _check_unit(found, unit_token)
+        _check_unit(found, unit_token)
         if found.dimension is Dimension.SHARE and not figure.function and not 0 <= found.threshold <= 1:
             hint = f"{number}%" if not name and 0 <= value <= 100 else None
             raise _Fault(number.start_pos, "a share is from 0 to 1, or from 0% to 100%", hint)
@@ -265,7 +264,7 @@ def _text(token: Token) -> str:
 
 
 def _check_unit(found: Comparison, token: Token) -> None:
-    dimension = found.dimension
+    dimension = Dimension.NUMBER if found.figure.function == "count" else found.dimension
     if not found.unit or UNITS[found.unit].dimension is dimension:
         return
     fitting = units_of(dimension)
