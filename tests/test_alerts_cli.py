@@ -166,10 +166,10 @@ def test_a_delivery_that_fails_is_a_warning(cli: Cli) -> None:
         hook.status = 503
         failed = alerts(cli, "check")
         assert failed.code == 1
-        assert "warning: deep: not told that it is firing: the action note: " in failed.stderr
+        assert "warning: deep is firing: note failed: http://127.0.0.1 answered 503" in failed.stderr
         assert "(it is tried again)" in failed.stderr
         listed = alerts(cli, "list")
-        assert "warning: deep: not delivered: the action note: " in listed.stderr
+        assert "warning: deep: note failed: http://127.0.0.1 answered 503" in listed.stderr
         assert "(1 attempt so far)" in listed.stderr
         (row,) = rows(cli, "list")
         assert [(one["action"], one["given_up"]) for one in row["undelivered"]] == [("note", False)]
@@ -384,14 +384,16 @@ def test_watching_tells_changes(cli: Cli, notes: Path) -> None:
     )
     watcher = cli.start(*words)
     assert watcher.stdout is not None
+    assert watcher.stderr is not None
+    assert watcher.stderr.readline() == b"watching 1 rule every 200ms until Ctrl-C: 0 firing\n"
     for value, state in ((12, "firing"), (1, "resolved")):
         set_depth(cli, value)
         assert json.loads(watcher.stdout.readline())["change"] == state
-    await_that(lambda: states(notes) == ["firing", "resolved"])
+        assert watcher.stderr.readline() == b"sent 1 notice\n"
+    assert states(notes) == ["firing", "resolved"]
     watcher.send_signal(signal.SIGINT)
     out, err = watcher.communicate(timeout=60)
-    assert (watcher.returncode, out) == (130, b"")
-    assert err.decode() == "watching 1 rule every 200ms until Ctrl-C: 0 firing\n" + 2 * "sent 1 notice\n"
+    assert (watcher.returncode, out, err) == (130, b"", b"")
 
 
 def test_watching_for_a_while(cli: Cli, notes: Path) -> None:

@@ -78,7 +78,7 @@ def tell_deliveries(deliveries: Iterable[AlertDelivery]) -> None:
         if one.error is not None:
             later = "given up" if one.next_at is None else "it is tried again"
             alert = alerts_table.title(one.rule, one.group)
-            output.warning(f"{alert}: not told that it is {one.state.value}: {one.error} ({later})")
+            output.warning(f"{alert} is {one.state.value}: {one.action} failed: {one.error} ({later})")
 
 
 @alerts_command.command("list", epilog="Example: mplp-trace alerts list")
@@ -98,7 +98,7 @@ def list_command(format_: Format = None, json_: Json = False) -> None:
 def _undelivered(one: Undelivered) -> str:
     tries = counted(one.attempts, "attempt")
     later = f"given up after {tries}" if one.next_at is None else f"{tries} so far"
-    return f"{alerts_table.title(one.rule, one.group)}: not delivered: {one.error} ({later})"
+    return f"{alerts_table.title(one.rule, one.group)}: {one.action} failed: {one.error} ({later})"
 
 
 @alerts_command.command("history", epilog="Example: mplp-trace alerts history --limit 20")
