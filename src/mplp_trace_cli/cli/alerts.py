@@ -92,7 +92,7 @@ def list_command(format_: Format = None, json_: Json = False) -> None:
     formats.write(alerts_table.listed(known.alerts, known.undelivered), chosen, shown=lambda _all: people)
     if not known.alerts:
         output.note(NO_RULES)
-    warn(map(_undelivered, known.undelivered))
+    warn(dict.fromkeys(map(_undelivered, known.undelivered)))
 
 
 def _undelivered(one: Undelivered) -> str:

@@ -100,7 +100,7 @@ def _is_finite(value: float | None) -> bool:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 # -- for people ------------------------------------------------------------------------------------
