@@ -364,7 +364,10 @@ def test_a_damaged_or_newer_book(cli: Cli, notes: Path) -> None:
     Path(f"{cli.db}.alerts").write_bytes(b"nonsense" * 1_000)
     done = alerts(cli, "check")
     assert done.code == 2
-    assert done.stderr.startswith(f"error: the alert book {cli.db}.alerts is not an alert book")
+    assert done.stderr == (
+        f"error: the alert book {cli.db}.alerts is not an alert book\n"
+        "hint: move it away: without it all alerts begin anew\n"
+    )
 
 
 # -- watching --------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What `alerts` prints, byte for byte; see test_golden_formats. The past is replayed, the rest has a clock."""
+"""What `alerts` prints, byte for byte; see test_golden_formats. The past is replayed or has a clock."""
 
 from __future__ import annotations
 

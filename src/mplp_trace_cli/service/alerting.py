@@ -41,7 +41,9 @@ class AlertingService(MeasuringService):
     """Checks alerts and keeps their book; light to import, since each method imports what it needs."""
 
     @operation
-    def check_alerts(self, at: Instant | None = None, rules: Collection[str] | None = None) -> AlertReport:
+    def check_alerts(
+        self, at: Instant | None = None, rules: str | Collection[str] | None = None
+    ) -> AlertReport:
         """Evaluates the rules, or those of these names, remembers what changed and tells people.
 
         With `at` it is a replay: what would be so at that instant, from what is recorded by now; nothing is
@@ -174,7 +176,7 @@ class AlertingService(MeasuringService):
     def test_alert(self, rule: str) -> list[AlertDelivery]:
         """Sends a sample by each action of a rule at once, and says how each ended; nothing is remembered."""
         alerts = self._alerts()
-        (parsed,) = _chosen(alerts, [rule])
+        (parsed,) = _chosen(alerts, rule)
         if not parsed.rule.actions:
             raise InvalidInput(f"the alert rule {rule} has no actions", hint="actions = [NAME] in its table")
         notice = self._sample(parsed)
@@ -237,11 +239,12 @@ class AlertingService(MeasuringService):
         return contextlib.closing(AlertBook(self.paths, writable=os.access(self.paths.folder, os.W_OK)))
 
 
-def _chosen(alerts: AlertSet, names: Collection[str] | None) -> list[ParsedRule]:
+def _chosen(alerts: AlertSet, names: str | Collection[str] | None) -> list[ParsedRule]:
     """The rules of these names, all where none are given; raises InvalidInput."""
     known = {parsed.rule.name: parsed for parsed in alerts.rules}
     if names is None:
         return list(known.values())
+    names = [names] if isinstance(names, str) else names
     for name in names:
         if name not in known:
             raise InvalidInput(

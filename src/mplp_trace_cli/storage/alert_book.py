@@ -57,6 +57,7 @@ class AlertBook(SqliteFile):
 
     kind = "alert book"
     version = BOOK_VERSION
+    remedy = "move it away: without it all alerts begin anew"
 
     def __init__(self, paths: StorePaths, *, writable: bool = True) -> None:
         if writable and not os.path.exists(paths.alerts):

@@ -23,8 +23,8 @@ from mplp_trace_cli.domain.errors import (
 BUSY_SECONDS = 30.0
 _FAULTS = {
     sqlite3.SQLITE_BUSY: (StoreBusy, "is busy", "try again in a moment"),
-    sqlite3.SQLITE_CORRUPT: (StoreDamaged, "is damaged", "mplp-trace doctor"),
-    sqlite3.SQLITE_NOTADB: (StoreDamaged, "is not a SQLite file", "mplp-trace doctor"),
+    sqlite3.SQLITE_CORRUPT: (StoreDamaged, "is damaged", None),
+    sqlite3.SQLITE_NOTADB: (StoreDamaged, "is not what it should be", None),
     sqlite3.SQLITE_FULL: (StorageFailed, "cannot be written: the disk is full", "free some space"),
     sqlite3.SQLITE_READONLY: (StorageFailed, "cannot be written: it is read-only", None),
     sqlite3.SQLITE_CANTOPEN: (StorageFailed, "cannot be opened", "check that its folder can be written"),
@@ -39,6 +39,8 @@ class SqliteFile:
     kind: ClassVar[str]
     """What it is called in messages, with a vowel in front."""
     version: ClassVar[int]
+    remedy: ClassVar[str] = "mplp-trace doctor"
+    """What helps where it is damaged."""
 
     def __init__(self, path: str, *, writable: bool = True) -> None:
         self.path = path
@@ -65,7 +67,7 @@ class SqliteFile:
                 hint="pip install --upgrade mplp-trace",
             )
         if version < 1:
-            raise StoreDamaged(f"{self.path} is not an {self.kind}", hint="mplp-trace doctor")
+            raise StoreDamaged(f"{self.path} is not an {self.kind}", hint=self.remedy)
 
     def close(self) -> None:
         """Closes the file; what was committed is safe without it."""
@@ -79,7 +81,7 @@ class SqliteFile:
 
     def errors(self) -> contextlib.AbstractContextManager[None]:
         """The door: an error inside becomes one of ours."""
-        return errors_of(self.path, self.kind)
+        return errors_of(self.path, self.kind, self.remedy)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -109,20 +111,21 @@ def new_file(path: str, kind: str, version: int) -> Iterator[sqlite3.Connection]
 
 
 @contextlib.contextmanager
-def errors_of(path: str, kind: str) -> Iterator[None]:
+def errors_of(path: str, kind: str, remedy: str | None = None) -> Iterator[None]:
     """Turns an error of SQLite about that file into one of ours, and so text that UTF-8 cannot hold."""
     try:
         yield
     except sqlite3.Error as error:
-        raise _translated(error, path, kind) from error
+        raise _translated(error, path, kind, remedy) from error
     except UnicodeEncodeError as error:
         raise InvalidInput(f"{error.object[:60]!r} is not UTF-8") from error
 
 
-def _translated(error: sqlite3.Error, path: str, kind: str) -> TraceError:
+def _translated(error: sqlite3.Error, path: str, kind: str, remedy: str | None) -> TraceError:
     code = getattr(error, "sqlite_errorcode", 0)
     known = _FAULTS.get(code) or _FAULTS.get(code & 0xFF)
     fault, fact, hint = known or (StorageFailed, f"failed: {error}", None)
     if code == sqlite3.SQLITE_NOTADB:
         fact = f"is not an {kind}"
+    hint = remedy if fault is StoreDamaged else hint
     return fault(f"the {kind} {path} {fact}", hint=hint, details={"sqlite": str(error)})
