@@ -30,6 +30,7 @@ COMMANDS = {
     "dashboard": ("dashboard", ASKING),
     "diff": ("diff", ASKING),
     "metrics": ("metrics", ASKING),
+    "alerts": ("alerts", ASKING),
     "sql": ("sql", ASKING),
     "schema": ("sql", ASKING),
     "import": ("importing", MOVING),

@@ -207,12 +207,12 @@ def styled(column: str, text: str) -> Any:
     """A cell of a table: plain text, whatever is in it, coloured by what its word means."""
     from rich.text import Text
 
-    style = word_style(text) if column in ("status", "level") else _COLUMN_STYLES.get(column, "")
+    style = word_style(text) if column in _COLOURED else _COLUMN_STYLES.get(column, "")
     return Text(output.visible(text), style=style, overflow="fold")
 
 
 def word_style(word: str) -> str:
-    """The colour of a status or a level."""
+    """The colour of a status, a level, a severity or what became of an alert."""
     return _STYLES.get(word, "")
 
 
@@ -227,7 +227,18 @@ _STYLES = {
     "warn": "yellow",
     "error": "red",
     "critical": "bold red",
+    "warning": "yellow",
+    "high": "red",
+    "pending": "yellow",
+    "firing": "bold red",
+    "resolved": "green",
+    "inactive": "dim",
+    "sent": "green",
+    "retrying": "yellow",
+    "given_up": "red",
 }
+_COLOURED = ("status", "level", "severity", "state", "change")
+"""The columns whose words have colours."""
 _COLUMN_STYLES = {"trace": "cyan", "trace_id": "cyan", "event_id": "cyan", "errors": "red"}
 
 
@@ -348,7 +359,7 @@ def _on_lines(column: Column, cells: list[str]) -> Column:
 
 
 _NARROW = (*_RIGHT, Kind.INSTANT)
-_WORDS = ("status", "level", "bucket", "started (UTC)", "time (UTC)", "trend")
+_WORDS = (*_COLOURED, "bucket", "started (UTC)", "time (UTC)", "trend")
 _FOLDED_CELLS, _GAP_CELLS = 8, 2
 
 

@@ -20,10 +20,10 @@ from mplp_trace_cli.domain.requests import (
     RecordEventRequest,
 )
 from mplp_trace_cli.domain.times import MAX_INSTANT, checked_instant
+from mplp_trace_cli.service.alerting import AlertingService
 from mplp_trace_cli.service.base import Wiring, operation, request_of
 from mplp_trace_cli.service.following import FollowingService
 from mplp_trace_cli.service.keeping import KeepingService
-from mplp_trace_cli.service.measuring import MeasuringService
 from mplp_trace_cli.storage.recording import Ending
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class StreamRequest(NamedTuple):
     context_id: str | None = None
 
 
-class TraceManagementService(FollowingService, KeepingService, MeasuringService):
+class TraceManagementService(FollowingService, KeepingService, AlertingService):
     """Records traces and events and answers questions about them. Safe to share between threads."""
 
     # -- recording ---------------------------------------------------------------------------------

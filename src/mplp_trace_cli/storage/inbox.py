@@ -6,7 +6,6 @@ nothing but the standard library, because every recording command pays for what 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sqlite3
@@ -14,20 +13,12 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from mplp_trace_cli.domain.errors import (
-    InvalidInput,
-    StorageFailed,
-    StoreBusy,
-    StoreDamaged,
-    StoreTooNew,
-    TraceError,
-)
 from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.storage.paths import StorePaths, make_once
 from mplp_trace_cli.storage.sql import statement
+from mplp_trace_cli.storage.sqlite_files import SqliteFile, new_file
 
 INBOX_VERSION = 1
-BUSY_SECONDS = 30.0
 ROWS_AT_ONCE = 100
 """Rows in one statement of a bulk: each statement has a cost of its own."""
 RECENT_TRACES = 1_000
@@ -52,16 +43,6 @@ INSERT INTO entries (kind, body) SELECT ?, ? WHERE EXISTS (
     SELECT 1 FROM open_traces WHERE trace_id = ? AND (expires_at IS NULL OR expires_at > ?))
 """
 _FLAT = str.maketrans("\t\n", "  ")
-_FAULTS = {
-    sqlite3.SQLITE_BUSY: (StoreBusy, "is busy", "try again in a moment"),
-    sqlite3.SQLITE_CORRUPT: (StoreDamaged, "is damaged", "mplp-trace doctor"),
-    sqlite3.SQLITE_NOTADB: (StoreDamaged, "is not an inbox", "mplp-trace doctor"),
-    sqlite3.SQLITE_FULL: (StorageFailed, "cannot be written: the disk is full", "free some space"),
-    sqlite3.SQLITE_READONLY: (StorageFailed, "cannot be written: it is read-only", None),
-    sqlite3.SQLITE_CANTOPEN: (StorageFailed, "cannot be opened", "check that its folder can be written"),
-    sqlite3.SQLITE_IOERR_SHMSIZE: (StorageFailed, "cannot be used: the disk is full", "free some space"),
-    sqlite3.SQLITE_IOERR: (StorageFailed, "cannot be read or written", "mplp-trace doctor"),
-}
 
 
 class OpenTrace(NamedTuple):
@@ -95,75 +76,20 @@ def encode_body(row: Sequence[object]) -> str:
     return _ENCODER.encode(row)
 
 
-class Inbox:
+class Inbox(SqliteFile):
     """One open inbox. Not for two threads at once."""
 
+    kind = "inbox"
+    version = INBOX_VERSION
+
     def __init__(self, paths: StorePaths, *, full_sync: bool = True, writable: bool = True) -> None:
-        self.path = paths.inbox
-        self.writable = writable
-        self.is_still = False
-        """True when it was opened as a file that nobody changes."""
-        if writable and not os.path.exists(self.path):
+        if writable and not os.path.exists(paths.inbox):
             paths.make_folder()
-            make_once(self.path, _make)
-        with self.errors():
-            self.db = self._connect()
-            self._check_version()
-            if writable:
+            make_once(paths.inbox, _make)
+        super().__init__(paths.inbox, writable=writable)
+        if writable:
+            with self.errors():
                 self.db.execute(f"PRAGMA synchronous={'FULL' if full_sync else 'NORMAL'}")
-
-    def _connect(self) -> sqlite3.Connection:
-        options = {"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
-        if self.writable:
-            return sqlite3.connect(self.path, **options)  # type: ignore[call-overload, no-any-return]
-        from urllib.parse import quote
-
-        self.is_still = not os.path.exists(f"{self.path}-wal")
-        uri = f"file:{quote(self.path)}?mode=ro{'&immutable=1' if self.is_still else ''}"
-        return sqlite3.connect(uri, uri=True, **options)  # type: ignore[call-overload, no-any-return]
-
-    def _check_version(self) -> None:
-        version = self.db.execute("PRAGMA user_version").fetchone()[0]
-        if version > INBOX_VERSION:
-            raise StoreTooNew(
-                f"{self.path} was written by a newer version of mplp-trace",
-                hint="pip install --upgrade mplp-trace",
-            )
-        if version < 1:
-            raise StoreDamaged(f"{self.path} is not an inbox", hint="mplp-trace doctor")
-
-    def close(self) -> None:
-        """Closes the file; what was recorded is safe without it."""
-        self.db.close()
-
-    def __enter__(self) -> Inbox:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @contextlib.contextmanager
-    def errors(self) -> Iterator[None]:
-        """The door: a sqlite3 error inside becomes one of ours, and so does text that UTF-8 cannot hold."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise _translated(error, self.path) from error
-        except UnicodeEncodeError as error:
-            raise InvalidInput(f"{error.object[:60]!r} is not UTF-8") from error
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction that alone may write, from its first statement on."""
-        with self.errors():
-            self.db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self.db
-                self.db.execute("COMMIT")
-            except BaseException:
-                if self.db.in_transaction:
-                    self.db.execute("ROLLBACK")
-                raise
 
     # -- recording -------------------------------------------------------------------------------
 
@@ -453,20 +379,6 @@ def decoded_anyhow(raw: bytes) -> str:
 
 
 def _make(path: str) -> None:
-    db = sqlite3.connect(path, isolation_level=None)
-    try:
-        db.execute("PRAGMA journal_mode=WAL")
+    with new_file(path, Inbox.kind, Inbox.version) as db:
         db.executescript(f"BEGIN;{statement('inbox')}COMMIT;")
         db.execute("INSERT INTO meta VALUES ('inbox_id', ?)", (str(uuid.uuid4()),))
-        db.execute(f"PRAGMA user_version={INBOX_VERSION}")
-    except sqlite3.Error as error:
-        raise _translated(error, path) from error
-    finally:
-        db.close()
-
-
-def _translated(error: sqlite3.Error, path: str) -> TraceError:
-    code = getattr(error, "sqlite_errorcode", 0)
-    known = _FAULTS.get(code) or _FAULTS.get(code & 0xFF)
-    kind, fact, hint = known or (StorageFailed, f"failed: {error}", None)
-    return kind(f"the inbox {path} {fact}", hint=hint, details={"sqlite": str(error)})

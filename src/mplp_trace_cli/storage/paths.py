@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.errors import InvalidInput, StorageFailed, StoreDamaged
 
-_BESIDE = re.compile(r"|\.lock|\.inbox(-[a-z]+)?|\.wal(\.[a-z]+)?|\.tmp-.+")
+_BESIDE = re.compile(r"|\.lock|\.(inbox|alerts)(-[a-z]+)?|\.wal(\.[a-z]+)?|\.tmp-.+")
 """What the names of the files of a store have after the name of the store."""
 
 
@@ -41,6 +41,11 @@ class StorePaths(NamedTuple):
         return f"{self.store}.inbox"
 
     @property
+    def alerts(self) -> str:
+        """The SQLite file of what is remembered of alerts."""
+        return f"{self.store}.alerts"
+
+    @property
     def lock(self) -> str:
         """The advisory lock of whoever writes the store."""
         return f"{self.store}.lock"
@@ -65,7 +70,7 @@ class StorePaths(NamedTuple):
         if folder == self.folder and name.startswith(own) and _BESIDE.fullmatch(name[len(own) :]):
             return True
         # The same file by another name: where case does not matter, or by a second hard link.
-        kept = filter(os.path.exists, (self.store, self.inbox, self.lock))
+        kept = filter(os.path.exists, (self.store, self.inbox, self.alerts, self.lock))
         return os.path.exists(resolved) and any(os.path.samefile(resolved, one) for one in kept)
 
     def make_folder(self) -> None:

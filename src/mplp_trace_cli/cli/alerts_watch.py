@@ -1,0 +1,89 @@
+"""`alerts watch`: checks again and again, and tells each change as it comes."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from mplp_trace_cli.cli import alerts_table, formats, output
+from mplp_trace_cli.cli.alerts import NO_RULES, tell_deliveries, warn
+from mplp_trace_cli.cli.pacing import interval_ms, moments
+from mplp_trace_cli.cli.settings import open_service
+from mplp_trace_cli.domain.alert_report import AlertChange, AlertReport
+from mplp_trace_cli.domain.enums import unknown_word
+from mplp_trace_cli.domain.errors import InvalidInput, StorageFailed, StoreBusy, TraceError
+from mplp_trace_cli.domain.words import counted, humane_duration
+
+if TYPE_CHECKING:
+    pass
+
+_FORMATS = ("table", "jsonl")
+_PASSING = (StoreBusy, StorageFailed)
+"""What the next check may find mended: a store that is held, a disk that is full."""
+
+
+def watch(interval: str, count: int | None, rules: list[str] | None, format_: str | None) -> None:
+    """Checks at a steady pace; what passes by itself is one warning until a check succeeds again."""
+    chosen = format_ or "table"
+    if chosen not in _FORMATS:
+        raise InvalidInput(f"format: {unknown_word(_FORMATS, chosen)}")
+    milliseconds = interval_ms(interval)
+    seen = _Seen(chosen)
+    with open_service() as service:
+        for _ in moments(milliseconds / 1_000, count):
+            try:
+                report = service.check_alerts(rules=rules or None).unwrap()
+            except _PASSING as error:
+                seen.failed(error)
+                continue
+            seen.checked(report, milliseconds)
+
+
+class _Seen:
+    """What was said already, so that it is not said at every check."""
+
+    def __init__(self, chosen: str) -> None:
+        self._chosen = chosen
+        self._has_begun = False
+        self._fails = False
+
+    def failed(self, error: TraceError) -> None:
+        """Warns, once, that checks fail."""
+        if not self._fails:
+            output.warning(f"{error.message}; checks go on")
+        self._fails = True
+
+    def checked(self, report: AlertReport, milliseconds: float) -> None:
+        """Tells what a check changed and sent, and before the first what is watched."""
+        self._fails = False
+        if not self._has_begun:
+            warn(report.remarks)
+            output.note(_beginning(report, milliseconds))
+        self._has_begun = True
+        for change in report.changes:
+            _tell(change, self._chosen)
+        sys.stdout.flush()
+        tell_deliveries(report.deliveries)
+
+
+def _beginning(report: AlertReport, milliseconds: float) -> str:
+    if not report.rules:
+        return NO_RULES
+    pace = f"every {humane_duration(milliseconds)} until Ctrl-C"
+    return f"watching {counted(report.rules, 'rule')} {pace}: {report.firing:,} firing"
+
+
+def _tell(change: AlertChange, chosen: str) -> None:
+    if chosen == "jsonl":
+        output.answer(alerts_table.change_json(change))
+        return
+    state, severity = change.change.value, change.severity.value
+    formats.print_line(
+        [
+            (f"{formats.humane_instant(change.at)}  ", "dim"),
+            (f"{state:<10}", formats.word_style(state)),
+            (f"{severity:<10}", formats.word_style(severity)),
+            (f"{alerts_table.title(change.rule, change.group)}  ", ""),
+            (change.detail or alerts_table.figures_text(change.figures), ""),
+        ]
+    )

@@ -1,0 +1,17 @@
+-- The next delivery that is due and nobody has. One waits until what went before it to the same place, of the
+-- same alert, was sent or given up. A time further ahead than any wait is of a clock that was set back.
+UPDATE outbox SET claimed_until = :now + :lease WHERE id = (
+    SELECT id FROM outbox AS one
+    WHERE
+        sent_at IS NULL AND failed_at IS NULL
+        AND next_at NOT BETWEEN :now + 1 AND :now + :longest
+        AND (claimed_until IS NULL OR claimed_until NOT BETWEEN :now + 1 AND :now + :lease)
+        AND NOT EXISTS (
+            SELECT 1 FROM outbox AS earlier
+            WHERE
+                earlier.id < one.id AND earlier.sent_at IS NULL AND earlier.failed_at IS NULL
+                AND (earlier.rule, earlier.group_key, earlier.action) = (one.rule, one.group_key, one.action)
+        )
+    ORDER BY id LIMIT 1
+)
+RETURNING id, notice, action, attempts, claimed_until;
