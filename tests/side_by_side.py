@@ -49,7 +49,7 @@ actions = ["note"]
 
 [alerts.actions.note]
 type = "command"
-command = {command}
+argv = {command}
 """
 NOTE = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read().replace('\\n', ' ') + '\\n')"
 
@@ -77,9 +77,9 @@ class Living:
         """Ends it as Ctrl-C does; it has to end well and to have had nothing to say."""
         self.process.send_signal(signal.SIGINT)
         self.reader.join(60)
-        code = self.process.wait(60)
-        assert self.process.stderr is not None
-        said = self.process.stderr.read().decode().strip()
+        with self.process as process:
+            code = process.wait(60)
+            said = (process.stderr.read() if process.stderr else b"").decode().strip()
         if code not in (0, 130) or said:
             self.actor.faults.append(f"ended with {code}: {said}")
 
