@@ -204,6 +204,8 @@ TOKENS = [
 @settings(max_examples=400, deadline=None)
 @given(st.text() | st.lists(st.sampled_from(TOKENS), max_size=12).map(" ".join))
 @example("x > 1\x00")
+@example("'\n'")
+@example("count('\n') > 1 s")
 @example("(" * MOST_CHARACTERS)
 @example("x" * MOST_CHARACTERS + " > 1")
 @example("x > " + "9" * 4_000)
