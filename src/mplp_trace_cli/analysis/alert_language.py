@@ -116,10 +116,17 @@ def parse_condition(text: str) -> AlertCondition:
         column = min(fault.at, len(text)) + 1
         line = "".join(character if character.isprintable() else " " for character in text)
         raise InvalidInput(
-            f"condition, column {column}: {fault.said}",
+            f"condition, column {column}: {_on_one_line(fault.said)}",
             hint=fault.hint,
             details={"column": column, "caret": f"{line}\n{' ' * (column - 1)}^"},
         ) from None
+
+
+def _on_one_line(said: str) -> str:
+    """The text with an escape for each character of a condition that would break the line."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in said
+    )
 
 
 def _parsed(text: str) -> AlertCondition:
