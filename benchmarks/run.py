@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+import rows_alerts
 import rows_asking
 import rows_figures
 import rows_keeping
@@ -65,6 +66,7 @@ ROWS: dict[str, Row] = {
     "small": rows_figures.few,
     "collector": rows_metrics.collector,
     "tail": rows_live.tail,
+    "alerts": rows_alerts.alerts,
     "export": rows_moving.export,
     "crowd": rows_recording.crowd_vs_sqlite_utils,
     "disk": rows_moving.disk,

@@ -10,7 +10,10 @@ import pytest
 
 from tests.conftest import Cli
 
-HEAVY = {"duckdb", "pyarrow", "rich", "msgspec", "filelock", "psutil", "isal", "tomllib", "platformdirs"}
+HEAVY = {
+    *("duckdb", "pyarrow", "rich", "msgspec", "filelock", "psutil", "isal", "tomllib", "platformdirs"),
+    *("lark", "apprise"),
+}
 _PROBE = """
 import sys
 sys.argv = ["mplp-trace", *{arguments!r}]
