@@ -288,7 +288,8 @@ class Scene:
 
     def check(self) -> None:
         """Nothing failed, nothing is lost or there twice, and everybody who follows saw all of it once."""
-        assert [fault for actor in self.actors for fault in actor.faults] == []
+        faults = [f"{actor.name}: {fault}" for actor in self.actors for fault in actor.faults]
+        assert not faults, "\n".join(faults)
         kept = event_ids(self.cli.db)
         wanted = Counter(self.acknowledged)
         live = Counter({one: count for one, count in kept.items() if not one.startswith("old-")})

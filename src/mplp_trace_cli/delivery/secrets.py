@@ -30,10 +30,13 @@ class Secret(NamedTuple):
         return f"Secret({self.path})"
 
     def read(self) -> str:
-        """The value; raises DeliveryFailed, which says where it is missing and never what it is."""
+        """The value; raises DeliveryFailed, which says where it is missing and never what it is.
+
+        One that is missing may be there for the next check, which another environment may make.
+        """
         value = self._value()
         if not value:
-            raise DeliveryFailed(f"{self.path}: {self._place()} is empty", permanent=True)
+            raise DeliveryFailed(f"{self.path}: {self._place()} is empty", permanent=False)
         return value
 
     def _value(self) -> str:
@@ -43,7 +46,7 @@ class Secret(NamedTuple):
             return self._of_file(os.path.expanduser(self.file))
         value = os.environ.get(self.variable or "")
         if value is None:
-            raise DeliveryFailed(f"{self.path}: {self._place()} is not set", permanent=True)
+            raise DeliveryFailed(f"{self.path}: {self._place()} is not set", permanent=False)
         return value
 
     def _of_file(self, file: str) -> str:
@@ -52,7 +55,7 @@ class Secret(NamedTuple):
                 raw = opened.read(MOST_BYTES + 1)
             value = raw.decode()
         except OSError as error:
-            raise DeliveryFailed(f"{self.path}: {self._place()}: {error.strerror}", permanent=True) from None
+            raise DeliveryFailed(f"{self.path}: {self._place()}: {error.strerror}", permanent=False) from None
         except UnicodeDecodeError:
             raise DeliveryFailed(f"{self.path}: {self._place()} is not UTF-8", permanent=True) from None
         if len(raw) > MOST_BYTES:

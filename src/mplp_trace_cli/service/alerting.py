@@ -111,7 +111,8 @@ class AlertingService(MeasuringService):
         try:
             _send(delivery.notice, delivery.action, alerts)
         except TraceError as error:
-            permanent = not isinstance(error, DeliveryFailed) or error.permanent
+            # A package that is missing here may be there where the next check is made.
+            permanent = isinstance(error, DeliveryFailed) and error.permanent
             next_at = book.mark_failed(delivery, error.message, self.now(), permanent=permanent)
             return _outcome(delivery.notice, delivery.action, error.message, next_at)
         book.mark_sent(delivery, self.now())
