@@ -35,6 +35,8 @@ class Wiring(NamedTuple):
     durable: bool
     on_wait: Callable[[str], None] | None = None
     """Told when a call has to wait for the store."""
+    on_damage: Callable[[str], None] | None = None
+    """Told when a log of the store had to be set aside; None is Python's logging."""
 
     @property
     def event_rules(self) -> EventRules:
@@ -148,4 +150,4 @@ class ServiceBase:
 
         options = self._wiring.options
         settings = StoreSettings(options.memory_limit, options.threads)
-        return Store(self._wiring.paths, settings, self._wiring.on_wait)
+        return Store(self._wiring.paths, settings, self._wiring.on_wait, self._wiring.on_damage)

@@ -68,6 +68,7 @@ def fold_into(db: Connection, pair: Pair) -> int:
     for batch in inbox.batches(done):
         _stage(db, batch, base, pair.now)
         _commit(db, inbox_id, batch.last_seq)
+        pair.store.make_log_private()
         done, entries = batch.last_seq, entries + batch.entries
     inbox.forget(done, pair.now)
     return entries
