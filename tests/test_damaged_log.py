@@ -32,7 +32,7 @@ def killed_fold(folder: Path) -> None:
     os.umask(0o022)
     commit, done = fold._commit, 0
 
-    def counted(db: fold.Connection, inbox_id: str, last_seq: int) -> None:
+    def counted(db: duckdb.DuckDBPyConnection, inbox_id: str, last_seq: int) -> None:
         nonlocal done
         commit(db, inbox_id, last_seq)
         done += 1
@@ -185,7 +185,7 @@ def test_a_log_of_a_newer_version_is_refused_and_stays(cli: Cli) -> None:
     for refused in (Store(StorePaths.at(cli.db)).reading(), Store(StorePaths.at(cli.db)).writing(0)):
         with pytest.raises(StoreTooNew), refused:
             pass
-    assert (log.read_bytes(), aside(cli)) == (newer, [])
+    assert (log.read_bytes(), aside(cli)) == (bytes(newer), [])
 
 
 def test_too_little_memory_is_no_damage(cli: Cli) -> None:

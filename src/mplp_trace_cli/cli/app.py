@@ -37,7 +37,7 @@ COMMANDS = {
     "init": ("keeping", KEEPING),
     "info": ("keeping", KEEPING),
     "flush": ("keeping", KEEPING),
-    "doctor": ("keeping", KEEPING),
+    "doctor": ("doctor", KEEPING),
 }
 """Each command, the module of this room that has it, and its group on the help page."""
 

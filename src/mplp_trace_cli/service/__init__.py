@@ -22,6 +22,7 @@ from mplp_trace_cli.domain.requests import (
 from mplp_trace_cli.domain.times import MAX_INSTANT, checked_instant
 from mplp_trace_cli.service.base import Wiring, operation, request_of
 from mplp_trace_cli.service.measuring import MeasuringService
+from mplp_trace_cli.service.mending import MendingService
 from mplp_trace_cli.storage.recording import Ending
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from mplp_trace_cli.interchange.exporting import ExportReport
     from mplp_trace_cli.interchange.loading import LoadReport, Progress
     from mplp_trace_cli.storage.groups import Counts
-    from mplp_trace_cli.storage.health import Finding, StoreInfo
+    from mplp_trace_cli.storage.health import StoreInfo
 
 __all__ = ["StreamRequest", "TraceManagementService", "Wiring"]
 
@@ -52,7 +53,7 @@ class StreamRequest(NamedTuple):
     context_id: str | None = None
 
 
-class TraceManagementService(MeasuringService):
+class TraceManagementService(MendingService, MeasuringService):
     """Records traces and events and answers questions about them. Safe to share between threads."""
 
     def __init__(self, wiring: Wiring) -> None:
@@ -317,13 +318,6 @@ class TraceManagementService(MeasuringService):
         from mplp_trace_cli.storage.health import store_info
 
         return store_info(self._store(), self._wiring.clock())
-
-    @operation
-    def doctor(self) -> list[Finding]:
-        """What a check of the store and its inbox found."""
-        from mplp_trace_cli.storage.health import examine
-
-        return examine(self._store(), self._wiring.clock())
 
     @operation
     def retry_rejects(self, ids: Sequence[int] = (), create_missing: bool = False) -> Counts:

@@ -59,11 +59,12 @@ def sweep(paths: StorePaths) -> None:
             files = [folder, *(entry.path for entry in os.scandir(folder))]
             age = time.time() - max(map(os.path.getmtime, files))
             # A process of another container has a number that means nothing here, so it must be idle too.
-            if age > LEFT_OVER_SECONDS and not _lives(int(folder.rsplit("-", 2)[1])):
+            if age > LEFT_OVER_SECONDS and not lives(int(folder.rsplit("-", 2)[1])):
                 shutil.rmtree(folder)
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
+    """True for a process that is there, whoever it belongs to."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -88,7 +88,7 @@ class Store:
         if self.exists():
             return
         self.paths.make_folder()
-        with self._locked(self.settings.busy_seconds):
+        with self.locked(self.settings.busy_seconds):
             if not self.exists():
                 make_once(self.paths.store, _make)
 
@@ -105,7 +105,7 @@ class Store:
             except LogDamaged:
                 if not self.settings.sets_aside or not os.access(self.paths.folder, os.W_OK):
                     raise
-                with self._locked(wait):
+                with self.locked(wait):
                     self._set_log_aside(wait)
                 db = stack.enter_context(self._attached("READ_ONLY", wait))
             yield db
@@ -114,7 +114,7 @@ class Store:
     def writing(self, wait_seconds: float | None = None) -> Iterator[Connection]:
         """The same, writable and migrated; waits at most `wait_seconds` for whoever has it."""
         wait = self.settings.busy_seconds if wait_seconds is None else wait_seconds
-        with self._locked(wait):
+        with self.locked(wait):
             replays = os.path.exists(self.paths.log)
             if replays:
                 self._set_log_aside(wait)
@@ -165,7 +165,8 @@ class Store:
         )
 
     @contextlib.contextmanager
-    def _locked(self, wait_seconds: float) -> Iterator[None]:
+    def locked(self, wait_seconds: float) -> Iterator[None]:
+        """While it lasts nobody else of ours writes the store; raises StoreBusy."""
         from filelock import FileLock  # 20 ms, for those who write alone
 
         lock = FileLock(self.paths.lock, mode=0o600, thread_local=False)
