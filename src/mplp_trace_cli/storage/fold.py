@@ -44,8 +44,7 @@ def fold(pair: Pair, wait_seconds: float) -> int:
     Raises StoreBusy when the store is not free within `wait_seconds`; StoreMissing, WrongPair.
     """
     require_store(pair.store, pair.inbox)
-    if pair.inbox.waiting() == 0 and pair.inbox.store_id is not None:
-        return 0
+    # Also where nothing waits: a store that was set back lacks what is folded and still in the inbox.
     with pair.store.writing(wait_seconds) as db:
         return fold_into(db, pair)
 

@@ -9,10 +9,10 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from mplp_trace_cli.domain.errors import AlreadyExists, StoreMissing
+from mplp_trace_cli.domain.errors import InvalidInput, StoreBusy, StoreMissing
 from mplp_trace_cli.domain.words import counted
 from mplp_trace_cli.storage.child import Child, ChildFailed
 from mplp_trace_cli.storage.paths import StorePaths, name_aside, os_errors
@@ -73,7 +73,7 @@ def beside(paths: StorePaths) -> StorePaths:
 
 
 def repair(plan: RepairPlan) -> RepairReport:
-    """Saves what can be read; raises AlreadyExists, StoreMissing, StoreBusy, StorageFailed.
+    """Saves what can be read; raises InvalidInput, StoreMissing, StoreBusy, StorageFailed.
 
     Without `to` the damaged files get names with `.damaged-…` and the new ones take their places; where
     nothing could be saved they stay where they are.
@@ -104,7 +104,7 @@ def repair(plan: RepairPlan) -> RepairReport:
 def _check_free(to: StorePaths) -> None:
     for path in (to.store, to.inbox, to.log):
         if os.path.lexists(path):
-            raise AlreadyExists(f"{path} is there already", hint="name another file with --to")
+            raise InvalidInput(f"{path} is there already", hint="name another file with --to")
 
 
 def _renamed(paths: StorePaths) -> list[str]:
@@ -122,7 +122,7 @@ def _renamed(paths: StorePaths) -> list[str]:
 def _publish(new: StorePaths, to: StorePaths) -> None:
     for draft, final in ((new.store, to.store), (new.inbox, to.inbox)):
         if os.path.lexists(final):
-            raise AlreadyExists(f"{final} has come into being meanwhile", hint="name another file with --to")
+            raise InvalidInput(f"{final} has come into being meanwhile", hint="name another file with --to")
         os.chmod(draft, 0o600)
         os.rename(draft, final)
 
@@ -143,6 +143,7 @@ class _Repair:
         self._child = child
         self._paths = paths
         self._now = now
+        self._restored: dict[str, int] = {}
         self._old = os.path.join(folder, "old.duckdb")
         self._old_inbox = os.path.join(folder, "old.inbox")
         self.new = StorePaths(os.path.join(folder, "traces.duckdb"))
@@ -156,8 +157,16 @@ class _Repair:
             self._answer("close_stores")
         parts += tables
         doubtful = [part.part for part in parts if part.lost or part.lost is None]
-        parts.append(self._inbox(bool(rows), [*doubtful, *_lost_with(parts)]))
-        return parts
+        inbox = self._inbox(bool(rows), [*doubtful, *_lost_with(parts)])
+        return [*map(self._with_restored, parts), inbox]
+
+    def _with_restored(self, part: Saved) -> Saved:
+        """What the store lost and the inbox still had is not lost."""
+        back = self._restored.get(part.part, 0)
+        if not part.lost or not back:
+            return part
+        detail = f"{part.detail}; {back:,} of them were still in the inbox"
+        return replace(part, saved=part.saved + back, lost=max(0, part.lost - back), detail=detail)
 
     def _answer(self, work: str, seconds: float = STEP_SECONDS, **given: Any) -> dict[str, Any]:
         return self._child.answer(work, seconds, **given)
@@ -175,6 +184,11 @@ class _Repair:
                 rows = self._answer("open_old", path=self._old)["rows"]
                 return cost, rows
             except ChildFailed as error:
+                if error.details.get("code") == StoreBusy.code:
+                    raise StoreBusy(
+                        f"the store {self._paths.store}: {error.message}",
+                        hint="close that program, then run this again",
+                    ) from error
                 reasons.append(error.message)
         return [Saved(STORE, 0, None, f"it does not open: {reasons[0]}")], {}
 
@@ -247,7 +261,8 @@ class _Repair:
                 doubtful=doubtful,
             )
             faults = [*([detail] if detail else []), *read["faults"]]
-            saved = Saved(INBOX, read["taken"] + read["begun"], len(faults) or 0, "; ".join(faults[:3]))
+            self._restored = read["restored"]
+            saved = Saved(INBOX, read["taken"], len(faults) or 0, "; ".join(faults[:3]))
         except ChildFailed as error:
             saved = Saved(INBOX, 0, None, f"it cannot be read: {error.message}")
         self._answer("finish", WHOLE_SECONDS, new=self.new.store, now=self._now)

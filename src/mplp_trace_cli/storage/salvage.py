@@ -10,12 +10,13 @@ import json
 import os
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import duckdb
 
-from mplp_trace_cli.domain.errors import StoreDamaged
+from mplp_trace_cli.domain.errors import StoreBusy, StoreDamaged
 from mplp_trace_cli.domain.trace import TraceRow
 from mplp_trace_cli.storage.child import ChildFailed
 from mplp_trace_cli.storage.fold import Pair, fold
@@ -31,7 +32,7 @@ from mplp_trace_cli.storage.inbox import (
 )
 from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.recording import open_trace_of
-from mplp_trace_cli.storage.store import TABLES, Connection, Store
+from mplp_trace_cli.storage.store import TABLES, Connection, Store, is_held
 
 KEPT = (*TABLES, "imported_files")
 """The tables whose rows are saved; the others say which inbox belongs to the store: there is a new one."""
@@ -104,7 +105,12 @@ def open_old(path: str) -> Answers:
     """Opens a damaged store and says how many rows its tables have, and the number of the last."""
     db = duckdb.connect(config={"threads": 2, "memory_limit": "512MB"})
     with contextlib.closing(db):
-        _attach(db, path, "old", "READ_ONLY")
+        try:
+            _attach(db, path, "old", "READ_ONLY")
+        except duckdb.IOException as error:
+            if is_held(error):
+                raise StoreBusy("another program has it open for writing") from error
+            raise
         found = {name for (name,) in db.execute(_TABLE_NAMES).fetchall()}
         if not found.intersection(TABLES):
             raise StoreDamaged("it has none of the tables of a store")
@@ -217,12 +223,13 @@ def read_inbox(draft: str, new: str, folded: int | None, base: int, doubtful: li
     """Takes over the entries that the new store lacks and folds them; opens the traces that are active.
 
     Those beyond `folded` are taken as they are. Of those that were folded (None: nobody knows which) the
-    ones are taken that belong into a table that has lost rows, unless their row was saved.
+    ones are taken that belong into a table that has lost rows, unless their row was saved; `restored` is
+    how many of these came back, by table.
     """
     paths = StorePaths(new)
     with _inbox_copy(draft) as old, contextlib.closing(Inbox(paths)) as inbox:
         reading = _Entries(old)
-        taken = 0
+        taken, restored = 0, Counter[str]()
         with Store(paths).reading() as db:
             saved = _Saved(db, base)
             for group in reading.groups():
@@ -230,12 +237,14 @@ def read_inbox(draft: str, new: str, folded: int | None, base: int, doubtful: li
                 with inbox.writing():
                     inbox.append((kind, body) for _, kind, body in wanted)
                 taken += len(wanted)
+                restored.update(TABLE_OF[kind] for seq, kind, _ in wanted if seq <= (folded or 0))
             opened = _readable(old, "SELECT * FROM open_traces")
             begun = {*saved.begun(), *reading.begun}
         lost = [OpenTrace(*row) for row in opened if row[0] not in begun]
         with inbox.writing():
             inbox.append((START, trace.body) for trace in lost)
-        yield {"taken": taken, "begun": len(lost), "read": reading.read, "faults": reading.faults}
+        restored[TABLE_OF[START]] += len(lost)
+        yield {"taken": taken + len(lost), "restored": restored, "faults": reading.faults}
 
 
 class _Entries:
@@ -243,7 +252,6 @@ class _Entries:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self.read = 0
         self.begun: list[str] = []
         self.faults: list[str] = []
 
@@ -273,7 +281,6 @@ class _Entries:
                 return []
             middle = (first + last) // 2
             return self._between(first, middle) + self._between(middle + 1, last)
-        self.read += len(rows)
         for _, kind, body in rows:
             if kind == START:
                 with contextlib.suppress(ValueError, IndexError, TypeError):

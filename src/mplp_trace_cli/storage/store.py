@@ -230,8 +230,7 @@ class Store:
                 reason = _replay_fault(error)
                 if reason is not None:
                     raise _log_damaged(self.paths, reason) from error
-                # DuckDB gives no code for a lock that is held, only this sentence.
-                if "Could not set lock on file" not in str(error):
+                if not is_held(error):
                     raise _translated(error, self.paths.store) from error
                 waited, holder = time.monotonic() - started, _holder(str(error))
                 if waited >= wait_seconds:
@@ -321,6 +320,11 @@ def duckdb_errors(path: str) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise _translated(error, path) from error
+
+
+def is_held(error: duckdb.Error) -> bool:
+    """True when another program has the file open: DuckDB gives no code for that, only this sentence."""
+    return "Could not set lock on file" in str(error)
 
 
 def _acquired(lock: FileLock, seconds: float) -> bool:
