@@ -247,7 +247,7 @@ class _Repair:
         """Takes over what the inbox has and the new store has not, and folds it."""
         if not os.path.exists(self._paths.inbox):
             self._answer("finish", WHOLE_SECONDS, new=self.new.store, now=self._now)
-            return Saved(INBOX, 0, 0, "there is none")
+            return Saved(INBOX, 0, None, "there is none: what waited in it is not there")
         try:
             inbox_id, detail = self._staged_inbox()
             folded, base = self._folded(inbox_id) if has_store else (None, 0)
