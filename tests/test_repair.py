@@ -152,6 +152,23 @@ def test_in_place_the_damaged_files_keep_their_bytes_under_other_names(cli: Cli)
     assert all(str(path) in done.stderr for path in kept.values())
 
 
+def test_what_is_recorded_during_a_repair_in_place_is_there(cli: Cli) -> None:
+    """Acknowledged is acknowledged: it is taken over from the renamed inbox."""
+    flip(cli.db, HEADERS + 5 * BLOCK)
+    said: list[str] = []
+    with cli.start("doctor", "--repair", "--in-place") as repairing:
+        while repairing.poll() is None:
+            done = cli("record", "meanwhile", "--trace", "t")
+            if done.code == 0:
+                said.append(done.line)
+        out, err = repairing.communicate()
+    assert repairing.returncode in (0, 1), (out, err)
+    assert said
+    found = event_ids(cli.db)
+    assert not repeated(found)
+    assert set(said) <= found.keys()
+
+
 def test_nothing_is_overwritten(cli: Cli) -> None:
     """Neither an earlier repair nor the damaged store itself."""
     assert cli("doctor", "--repair").code == 0

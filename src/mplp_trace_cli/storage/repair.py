@@ -98,7 +98,18 @@ def repair(plan: RepairPlan) -> RepairReport:
         aside = [] if plan.to is not None else _renamed(paths)
         child.answer("close_stores", STEP_SECONDS)
         _publish(work.new, to)
+        if work.last_read is not None:
+            _take_late(child, aside, to, work.last_read)
     return RepairReport(to.store, to.inbox, parts, aside)
+
+
+def _take_late(child: Child, aside: list[str], to: StorePaths, last_read: int) -> None:
+    """What was recorded while the repair went on is acknowledged, and must not stay in the renamed file."""
+    inbox = [path for path in aside if path.startswith(f"{to.inbox}.")]
+    logs = [path for path in aside if path.startswith(f"{to.inbox}-wal.")]
+    if inbox:
+        log = logs[0] if logs else None
+        child.answer("take_late", STEP_SECONDS, inbox=inbox[0], log=log, new=to.store, after=last_read)
 
 
 def _check_free(to: StorePaths) -> None:
@@ -144,6 +155,8 @@ class _Repair:
         self._paths = paths
         self._now = now
         self._restored: dict[str, int] = {}
+        self.last_read: int | None = None
+        """The last entry of the inbox that was read; None when it could not be."""
         self._old = os.path.join(folder, "old.duckdb")
         self._old_inbox = os.path.join(folder, "old.inbox")
         self.new = StorePaths(os.path.join(folder, "traces.duckdb"))
@@ -261,7 +274,7 @@ class _Repair:
                 doubtful=doubtful,
             )
             faults = [*([detail] if detail else []), *read["faults"]]
-            self._restored = read["restored"]
+            self._restored, self.last_read = read["restored"], read["last"]
             saved = Saved(INBOX, read["taken"], len(faults) or 0, "; ".join(faults[:3]))
         except ChildFailed as error:
             saved = Saved(INBOX, 0, None, f"it cannot be read: {error.message}")

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import sqlite3
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -244,7 +245,12 @@ def read_inbox(draft: str, new: str, folded: int | None, base: int, doubtful: li
         with inbox.writing():
             inbox.append((START, trace.body) for trace in lost)
         restored[TABLE_OF[START]] += len(lost)
-        yield {"taken": taken + len(lost), "restored": restored, "faults": reading.faults}
+        yield {
+            "taken": taken + len(lost),
+            "restored": restored,
+            "faults": reading.faults,
+            "last": reading.last,
+        }
 
 
 class _Entries:
@@ -252,6 +258,7 @@ class _Entries:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self.last = 0
         self.begun: list[str] = []
         self.faults: list[str] = []
 
@@ -281,7 +288,8 @@ class _Entries:
                 return []
             middle = (first + last) // 2
             return self._between(first, middle) + self._between(middle + 1, last)
-        for _, kind, body in rows:
+        for seq, kind, body in rows:
+            self.last = max(self.last, seq)
             if kind == START:
                 with contextlib.suppress(ValueError, IndexError, TypeError):
                     self.begun.append(json.loads(body)[0])
@@ -373,6 +381,25 @@ def finish(new: str, now: int) -> Answers:
     yield {"folded": folded, "open": len(rows)}
 
 
+def take_late(inbox: str, log: str | None, new: str, after: int) -> Answers:
+    """Takes over what recorders wrote into a damaged inbox after it was read and before it was renamed."""
+    with tempfile.TemporaryDirectory(prefix="mplp-trace-") as folder:
+        draft = os.path.join(folder, "late.inbox")
+        shutil.copyfile(inbox, draft)
+        if log is not None:
+            shutil.copyfile(log, f"{draft}-wal")
+        with _inbox_copy(draft) as old, contextlib.closing(Inbox(StorePaths(new))) as taking:
+            query = "SELECT seq, kind, body FROM entries WHERE seq > ? ORDER BY seq"
+            entries = old.execute(query, (after,)).fetchall()
+            begun = [TraceRow(*json.loads(body)) for _, kind, body in entries if kind == START]
+            ended = [json.loads(body)[0] for _, kind, body in entries if kind == END]
+            with taking.writing():
+                taking.append((kind, body) for _, kind, body in entries)
+                taking.add_open(map(open_trace_of, begun))
+                taking.remove_open(ended)
+    yield {"taken": len(entries)}
+
+
 WORKS: dict[str, Callable[..., Answers]] = {
     one.__name__: one
     for one in (
@@ -387,5 +414,6 @@ WORKS: dict[str, Callable[..., Answers]] = {
         stage_inbox,
         read_inbox,
         finish,
+        take_late,
     )
 }
