@@ -205,18 +205,20 @@ def check_damage(template: Path, folder: Path, name: str, seed: int) -> None:
         assert done.stderr.startswith("error: nothing could be saved: ")
         assert not list(folder.glob("new.duckdb*"))
         return
-    _check_new(Cli(folder, {"MPLP_TRACE_DB": str(folder / "new.duckdb")}), json.loads(done.stdout))
+    new = Cli(folder, {"MPLP_TRACE_DB": str(folder / "new.duckdb")})
+    _check_new(new, json.loads(done.stdout), 4 if name == "bytes of the inbox" else 0)
 
 
-def _check_new(new: Cli, report: dict[str, object]) -> None:
+def _check_new(new: Cli, report: dict[str, object], changed: int) -> None:
+    """`changed` is how many bytes of the inbox may be others: SQLite has no checksums, and an id is text."""
     states = {row["check"]: (row["state"], row["detail"]) for row in json.loads(new.ok("doctor", "--json"))}
     assert "fault" not in {state for state, _ in states.values()}, states
     rows = json.loads(new.ok("sql", "SELECT event_id, count(*) AS n FROM events GROUP BY ALL", "--json"))
     assert {row["n"] for row in rows} <= {1}
     found, wanted = {row["event_id"] for row in rows}, all_ids()
-    assert found <= wanted
+    assert len(found - wanted) <= changed
     if report["whole"]:
-        assert found == wanted
+        assert len(wanted - found) <= changed
     opened = new("record", "again", "--trace", "t")
     begun = json.loads(new.ok("sql", "SELECT trace_id FROM traces", "--json"))
     assert opened.code == (0 if {"trace_id": "t"} in begun else 1), opened.stderr

@@ -275,11 +275,11 @@ class _Repair:
             )
             faults = [*([detail] if detail else []), *read["faults"]]
             self._restored, self.last_read = read["restored"], read["last"]
-            saved = Saved(INBOX, read["taken"], len(faults) or 0, "; ".join(faults[:3]))
+            saved = Saved(INBOX, read["taken"], len(faults), "; ".join(faults[:3]))
         except ChildFailed as error:
             saved = Saved(INBOX, 0, None, f"it cannot be read: {error.message}")
-        self._answer("finish", WHOLE_SECONDS, new=self.new.store, now=self._now)
-        return saved
+        unfolded = self._answer("finish", WHOLE_SECONDS, new=self.new.store, now=self._now)["unfolded"]
+        return _with_unfolded(saved, unfolded)
 
     def _staged_inbox(self) -> tuple[str | None, str]:
         given: dict[str, Any] = {"source": self._paths.inbox, "draft": self._old_inbox}
@@ -297,6 +297,15 @@ class _Repair:
             return (found["folded"], found["base"]) if inbox_id else (None, 0)
         except ChildFailed:
             return None, 0
+
+
+def _with_unfolded(part: Saved, unfolded: int) -> Saved:
+    """Entries that make no sense are kept among the rejects, but as what they were they are lost."""
+    if not unfolded or part.lost is None:
+        return part
+    detail = f"{counted(unfolded, 'entry', 'entries')} could not be folded and are among the rejects"
+    detail = f"{part.detail}; {detail}" if part.detail else detail
+    return replace(part, saved=part.saved - unfolded, lost=part.lost + unfolded, detail=detail)
 
 
 def _lost_with(parts: list[Saved]) -> list[str]:

@@ -367,8 +367,11 @@ def finish(new: str, now: int) -> Answers:
     paths = StorePaths(new)
     store = Store(paths)
     with contextlib.closing(Inbox(paths)) as inbox:
-        folded = fold(Pair(store, inbox, now), 10)
         with store.reading() as db:
+            before = _one(db, _UNFOLDED)
+        fold(Pair(store, inbox, now), 10)
+        with store.reading() as db:
+            unfolded = _one(db, _UNFOLDED) - before
             rows = db.execute(
                 "SELECT trace_id, context_id, execution_id, trace_type, name, description, metadata, "
                 "to_json(tags)::VARCHAR, epoch_us(started_at), epoch_us(expires_at) FROM store.trace_starts "
@@ -378,7 +381,10 @@ def finish(new: str, now: int) -> Answers:
             ).fetchall()
         with inbox.writing():
             inbox.add_open(open_trace_of(TraceRow(*row)) for row in rows)
-    yield {"folded": folded, "open": len(rows)}
+    yield {"unfolded": unfolded}
+
+
+_UNFOLDED = "SELECT count(*) FROM store.rejected_lines WHERE reason LIKE 'could not be folded:%'"
 
 
 def take_late(inbox: str, log: str | None, new: str, after: int) -> Answers:
