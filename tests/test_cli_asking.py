@@ -265,16 +265,8 @@ def test_info_and_doctor(cli: Cli) -> None:
     assert cli("flush").stderr == "folded 0 entries\n"
     done = cli("doctor")
     assert (done.code, done.stderr) == (0, "")
-    assert [line.split()[:2] for line in done.stdout.splitlines()] == [
-        ["ok", "disk"],
-        ["ok", "inbox"],
-        ["ok", "store"],
-        ["ok", "migrations"],
-        ["ok", "gaps"],
-        ["ok", "statistics"],
-        ["!!", "rejects"],
-        ["hint:", "mplp-trace"],
-    ]
+    assert "\n!! rejects     1 line could not be recorded\n" in done.stdout
+    assert "hint: mplp-trace rejects list\n" in done.stdout
     assert {row["state"] for row in json.loads(cli.ok("doctor", "--json"))} == {"ok", "warning"}
 
 

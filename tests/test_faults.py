@@ -439,7 +439,7 @@ def _doctor_says(cli: Cli, reason: str) -> None:
     (doctor,) = run_all(cli, [["doctor"]])
     assert (doctor.code, reason in doctor.stdout) == (1, True), doctor.stdout
     assert "hint: " in doctor.stdout
-    assert "hint: mplp-trace doctor" not in doctor.stdout
+    assert "hint: mplp-trace doctor\n" not in doctor.stdout
 
 
 STORES: dict[Callable[[Cli], None], str] = {

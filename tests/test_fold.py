@@ -241,15 +241,37 @@ def test_a_store_that_is_gone_is_told_while_recording_goes_on(
     assert ids(service) == ["a", "b"]
 
 
-def test_doctor_finds_that_the_store_is_an_old_copy(service: TraceManagementService, db: Path) -> None:
+def test_doctor_finds_that_the_store_is_an_old_copy(
+    service: TraceManagementService, db: Path, clock: Clock
+) -> None:
     """Entries that the inbox has dropped and the store does not have are a gap."""
     service.flush().unwrap()
     assert not faults(service)
     shutil.copy(db, f"{db}.old")
     record(service, "a", "b", "c")
     service.flush().unwrap()
+    clock.pass_seconds(61)
+    record(service, "d")
+    service.flush().unwrap()
     shutil.copy(f"{db}.old", db)
     assert "gaps" in faults(service)
+
+
+def test_what_a_store_that_was_set_back_lacks_is_folded_again(
+    service: TraceManagementService, db: Path
+) -> None:
+    """While the inbox still has it that is no fault, and a flush puts it back though nothing waits."""
+    record(service, "a")
+    service.flush().unwrap()
+    shutil.copy(db, f"{db}.old")
+    record(service, "b")
+    service.flush().unwrap()
+    shutil.copy(f"{db}.old", db)
+    (gaps,) = (one for one in service.doctor().unwrap() if one.check == "gaps")
+    assert (gaps.state, gaps.hint) == ("warning", "mplp-trace flush")
+    assert service.flush().unwrap() == 1
+    assert not faults(service)
+    assert ids(service) == ["a", "b"]
 
 
 def test_entries_stay_a_minute_for_followers(service: TraceManagementService, db: Path, clock: Clock) -> None:

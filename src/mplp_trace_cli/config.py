@@ -83,12 +83,17 @@ def load_options(config: str | None = None, start: str | None = None) -> TraceMo
     The file is `config`, else `$MPLP_TRACE_CONFIG`, else the nearest `.mplp-trace.toml` from `start`
     upwards, else the user's. A relative `data_source` is taken from where its file lies.
     """
-    named = config or os.environ.get(CONFIG_VARIABLE)
-    project = None if named else find_project_file(start)
-    path = named or project or _user_file()
+    path = config_file(config, start)
     if path is None:
         return TraceModuleOptions()
-    return _from_toml(path)._replace(from_project=project is not None)
+    named = config or os.environ.get(CONFIG_VARIABLE)
+    return _from_toml(path)._replace(from_project=not named and os.path.basename(path) == PROJECT_FILE)
+
+
+def config_file(config: str | None = None, start: str | None = None) -> str | None:
+    """The file that `load_options` reads; None where there is none."""
+    named = config or os.environ.get(CONFIG_VARIABLE)
+    return named or find_project_file(start) or _user_file()
 
 
 def resolve_store(explicit: str | None, options: TraceModuleOptions) -> str:

@@ -37,12 +37,15 @@ def wall_clock() -> int:
 
 
 def open_service(
-    db: str | None = None, config: str | None = None, on_wait: Callable[[str], None] | None = None
+    db: str | None = None,
+    config: str | None = None,
+    on_wait: Callable[[str], None] | None = None,
+    on_damage: Callable[[str], None] | None = None,
 ) -> TraceManagementService:
     """A service for one command: durable, and folding only when it is asked something."""
     options = load_options(config)
     paths = StorePaths.at(resolve_store(db, options))
-    wiring = Wiring(paths, options, wall_clock, new_id, durable=True, on_wait=on_wait)
+    wiring = Wiring(paths, options, wall_clock, new_id, durable=True, on_wait=on_wait, on_damage=on_damage)
     return TraceManagementService(wiring)
 
 

@@ -42,7 +42,7 @@ COMMANDS = {
     "expire": ("expire", KEEPING),
     "purge": ("purge", KEEPING),
     "compact": ("compact", KEEPING),
-    "doctor": ("keeping", KEEPING),
+    "doctor": ("doctor", KEEPING),
 }
 """Each command, the module of this room that has it, and its group on the help page."""
 

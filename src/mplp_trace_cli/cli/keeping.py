@@ -1,4 +1,4 @@
-"""`init`, `info`, `flush`, `doctor`: a store and its state."""
+"""`init`, `info`, `flush`: a store and its state."""
 
 from __future__ import annotations
 
@@ -112,25 +112,6 @@ def flush_command() -> None:
         output.note(f"folded {counted(service.flush().unwrap(), 'entry', 'entries')}")
 
 
-def doctor_command(format_: Format = None, json_: Json = False) -> int:
-    """Check the store and its inbox, and say what to do about each fault."""
-    chosen = formats.chosen_format(format_, json_)
-    with open_service() as service:
-        findings = service.doctor().unwrap()
-    if chosen == "table":
-        marks = {"ok": "ok", "warning": "!!", "fault": "NO"}
-        for finding in findings:
-            output.answer(f"{marks[finding.state]:<3}{finding.check:<12}{output.visible(finding.detail)}")
-            if finding.hint and finding.state != "ok":
-                output.answer(f"   {'':<12}hint: {output.visible(finding.hint)}")
-    else:
-        names = ("check", "state", "detail", "hint")
-        rows = [tuple(asdict(finding)[name] for name in names) for finding in findings]
-        formats.write(Answer(tuple(map(Column, names)), rows), chosen)
-    return 1 if any(finding.state == "fault" for finding in findings) else 0
-
-
 init_command.example = "mplp-trace init"  # type: ignore[attr-defined]
 info_command.example = "mplp-trace info"  # type: ignore[attr-defined]
 flush_command.example = "mplp-trace flush"  # type: ignore[attr-defined]
-doctor_command.example = "mplp-trace doctor"  # type: ignore[attr-defined]

@@ -63,7 +63,7 @@ def open_service() -> Iterator[TraceManagementService]:
     from mplp_trace_cli.module import open_service as open_at
 
     settings = current()
-    service = open_at(settings.db, settings.config, output.note)
+    service = open_at(settings.db, settings.config, output.note, output.warning)
     try:
         yield service
     finally:

@@ -24,6 +24,7 @@ from mplp_trace_cli.service.alerting import AlertingService
 from mplp_trace_cli.service.base import Wiring, operation, request_of
 from mplp_trace_cli.service.following import FollowingService
 from mplp_trace_cli.service.keeping import KeepingService
+from mplp_trace_cli.service.mending import MendingService
 from mplp_trace_cli.storage.recording import Ending
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from mplp_trace_cli.interchange.exporting import ExportReport
     from mplp_trace_cli.interchange.loading import LoadReport, Progress
     from mplp_trace_cli.storage.groups import Counts
-    from mplp_trace_cli.storage.health import Finding, StoreInfo
+    from mplp_trace_cli.storage.health import StoreInfo
 
 __all__ = ["StreamRequest", "TraceManagementService", "Wiring"]
 
@@ -54,7 +55,7 @@ class StreamRequest(NamedTuple):
     context_id: str | None = None
 
 
-class TraceManagementService(FollowingService, KeepingService, AlertingService):
+class TraceManagementService(FollowingService, KeepingService, MendingService, AlertingService):
     """Records traces and events and answers questions about them. Safe to share between threads."""
 
     # -- recording ---------------------------------------------------------------------------------
@@ -294,13 +295,6 @@ class TraceManagementService(FollowingService, KeepingService, AlertingService):
         from mplp_trace_cli.storage.health import store_info
 
         return store_info(self._store(), self._wiring.clock())
-
-    @operation
-    def doctor(self) -> list[Finding]:
-        """What a check of the store and its inbox found."""
-        from mplp_trace_cli.storage.health import examine
-
-        return examine(self._store(), self._wiring.clock())
 
     @operation
     def retry_rejects(self, ids: Sequence[int] = (), create_missing: bool = False) -> Counts:

@@ -35,6 +35,8 @@ class Wiring(NamedTuple):
     durable: bool
     on_wait: Callable[[str], None] | None = None
     """Told when a call has to wait for the store, and what was purged because the options say so."""
+    on_damage: Callable[[str], None] | None = None
+    """Told when a log of the store had to be set aside; None is Python's logging."""
 
     @property
     def event_rules(self) -> EventRules:
@@ -164,4 +166,4 @@ class ServiceBase:
         settings = StoreSettings(options.memory_limit, options.threads)
         if busy_seconds is not None:
             settings = settings._replace(busy_seconds=busy_seconds)
-        return Store(self._wiring.paths, settings, self._wiring.on_wait)
+        return Store(self._wiring.paths, settings, self._wiring.on_wait, self._wiring.on_damage)

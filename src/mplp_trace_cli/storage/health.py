@@ -1,30 +1,21 @@
-"""The state of a store: what `info` tells and `doctor` checks."""
+"""The state of a store: what `info` tells, and what kind of file system it lies on."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mplp_trace_cli.domain.errors import TraceError
 from mplp_trace_cli.domain.times import DAY_US, day_of, parse_instant
 from mplp_trace_cli.storage.fold import overlay
-from mplp_trace_cli.storage.inbox import Inbox
 from mplp_trace_cli.storage.migrations import MIGRATIONS
-from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.purging import used_bytes
 from mplp_trace_cli.storage.reading import inbox_to_read
 from mplp_trace_cli.storage.sql import statement
-from mplp_trace_cli.storage.store import Connection, Store, folded_seq
+from mplp_trace_cli.storage.store import Connection, Store
 
-LOW_DISK_BYTES = 500_000_000
-SAMPLED_IDS = 5
 GROWTH_DAYS = 14
 SMALL_BYTES = 10_000_000
 """Below this a store is mostly blocks that rows have not filled yet, which says nothing of the rows."""
-DOCTOR = "mplp-trace doctor"
 _NETWORK = ("nfs", "cifs", "smb", "sshfs", "9p", "afs", "ceph", "gluster", "lustre")
 
 
@@ -56,19 +47,6 @@ class GrowthDay:
     day: str
     traces: int
     events: int
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was checked: fine, worth knowing (`warning`), or a `fault`."""
-
-    check: str
-    state: str
-    detail: str
-    hint: str | None = None
-
-
-OK, WARNING, FAULT = "ok", "warning", "fault"
 
 
 def store_info(store: Store, now: int) -> StoreInfo:
@@ -121,54 +99,6 @@ def _size(path: str, *suffixes: str) -> int:
     return sum(os.path.getsize(file) for file in files if os.path.exists(file))
 
 
-def examine(store: Store, now: int) -> list[Finding]:
-    """Checks a store and its inbox, and says what to do about each fault."""
-    findings = [*_files(store.paths), *_disk(store.paths)]
-    try:
-        with inbox_to_read(store) as inbox:
-            findings += _inbox(inbox)
-            findings += _opened(store, inbox, now)
-    except TraceError as error:
-        findings.append(Finding("opens", FAULT, error.message, _remedy(error)))
-    return findings
-
-
-def _opened(store: Store, inbox: Inbox | None, now: int) -> Iterator[Finding]:
-    try:
-        with overlay(store, inbox, now) as db:
-            yield Finding("store", OK, "opens, and its inbox belongs to it")
-            yield Finding("migrations", OK, f"schema {len(MIGRATIONS)}")
-            for check in (_gaps, _statistics, _rejects):
-                yield check(db, inbox)
-    except TraceError as error:
-        yield Finding("store", FAULT, error.message, _remedy(error))
-
-
-def _remedy(error: TraceError) -> str | None:
-    """What to do: not to ask the doctor, who is the one that speaks."""
-    if error.hint != DOCTOR:
-        return error.hint
-    return "put back a good copy of that file, or move it away and import the newest export"
-
-
-def _files(paths: StorePaths) -> Iterator[Finding]:
-    for path in (paths.store, paths.inbox):
-        if os.path.exists(path) and stat.S_IMODE(os.stat(path).st_mode) & 0o077:
-            yield Finding("permissions", WARNING, f"others may read {path}", f"chmod 600 {path}")
-
-
-def _disk(paths: StorePaths) -> Iterator[Finding]:
-    if not os.path.isdir(paths.folder):
-        return
-    free = shutil.disk_usage(paths.folder).free
-    state = OK if free >= LOW_DISK_BYTES else FAULT
-    hint = None if state == OK else "free some space"
-    yield Finding("disk", state, f"{free / 1e9:,.1f} GB free", hint)
-    kind = file_system(paths.folder)
-    if is_network(kind):
-        yield Finding("file system", WARNING, f"{kind}: locks on a network file system may fail")
-
-
 def file_system(folder: str) -> str:
     """The kind of file system a folder lies on; empty where that cannot be told."""
     import psutil
@@ -184,51 +114,3 @@ def is_network(kind: str) -> bool:
 
 def _lies_in(folder: str, mount: str) -> bool:
     return folder == mount or folder.startswith(mount.rstrip("/") + "/")
-
-
-def _inbox(inbox: Inbox | None) -> Iterator[Finding]:
-    if inbox is None:
-        yield Finding("inbox", WARNING, "there is none", "mplp-trace flush")
-        return
-    faults = inbox.check()
-    if faults:
-        yield Finding("inbox", FAULT, f"{inbox.path} is damaged: {faults[0]}", f"keep a copy of {inbox.path}")
-    else:
-        yield Finding("inbox", OK, f"sound, {inbox.waiting():,} waiting")
-
-
-def _gaps(db: Connection, inbox: Inbox | None) -> Finding:
-    if inbox is None:
-        return Finding("gaps", OK, "no inbox")
-    kept, dropped = folded_seq(db, inbox.inbox_id), inbox.folded_seq
-    if kept < dropped:
-        lost = f"the inbox has folded up to {dropped:,}, the store has up to {kept:,}"
-        return Finding("gaps", FAULT, lost, "put back the newest copy of the store")
-    return Finding("gaps", OK, "none")
-
-
-def _statistics(db: Connection, _inbox: Inbox | None) -> Finding:
-    """Wrong min/max statistics make `=` find nothing where a full scan finds a row."""
-    sampled = db.execute(f"SELECT event_id FROM store.event_log USING SAMPLE {SAMPLED_IDS}").fetchall()
-    for (event_id,) in sampled:
-        found = _matches(db, "event_id = ?", event_id)
-        scanned = _matches(db, "concat(event_id, '') = ?", event_id)
-        if found != scanned:
-            return Finding(
-                "statistics", FAULT, f"= finds {found} of {scanned} rows", "mplp-trace export, then import"
-            )
-    return Finding("statistics", OK, f"= and a full scan agree on {len(sampled)} ids")
-
-
-def _matches(db: Connection, condition: str, event_id: str) -> int:
-    row = db.execute(f"SELECT count(*) FROM store.event_log WHERE {condition}", [event_id]).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _rejects(db: Connection, _inbox: Inbox | None) -> Finding:
-    count = _count(db, "rejects")
-    if count:
-        return Finding(
-            "rejects", WARNING, f"{count:,} lines could not be recorded", "mplp-trace rejects list"
-        )
-    return Finding("rejects", OK, "none")

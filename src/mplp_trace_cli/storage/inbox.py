@@ -213,6 +213,11 @@ class Inbox(SqliteFile):
             row = self.db.execute(query, (value,)).fetchone()
         return OpenTrace(*row) if row else None
 
+    def open_ids(self) -> set[str]:
+        """The ids of all open traces."""
+        with self.errors():
+            return {row[0] for row in self.db.execute("SELECT trace_id FROM open_traces")}
+
     def open_ids_like(self, prefix: str, most: int) -> list[str]:
         """Up to `most` ids of open traces that begin with `prefix`."""
         query = "SELECT trace_id FROM open_traces WHERE substr(trace_id, 1, ?) = ? ORDER BY 1 LIMIT ?"
@@ -290,6 +295,19 @@ class Inbox(SqliteFile):
         """The last entry that was folded, as far as this inbox knows."""
         with self.errors():
             return int(self.db.execute("SELECT coalesce(max(seq), 0) FROM folded").fetchone()[0])
+
+    @property
+    def folded_at(self) -> int | None:
+        """When the last fold was noted, in microseconds since 1970."""
+        with self.errors():
+            (at,) = self.db.execute("SELECT max(at) FROM folded").fetchone()
+        return None if at is None else int(at)
+
+    def kept_between(self, after: int, upto: int) -> int:
+        """How many entries beyond seq `after` and up to `upto` are still here."""
+        query = "SELECT count(*) FROM entries WHERE seq > ? AND seq <= ?"
+        with self.errors():
+            return int(self.db.execute(query, (after, upto)).fetchone()[0])
 
     @property
     def last_seq(self) -> int:

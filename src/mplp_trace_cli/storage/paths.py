@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.errors import InvalidInput, StorageFailed, StoreDamaged
 
-_BESIDE = re.compile(r"|\.lock|\.(inbox|alerts)(-[a-z]+)?|\.wal(\.[a-z]+)?|\.tmp-.+")
+_BESIDE = re.compile(r"(|\.lock|\.(inbox|alerts)(-[a-z]+)?|\.wal(\.[a-z]+)?)(\.damaged-[0-9T.]+)?|\.tmp-.+")
 """What the names of the files of a store have after the name of the store."""
 
 
@@ -44,6 +46,11 @@ class StorePaths(NamedTuple):
     def alerts(self) -> str:
         """The SQLite file of what is remembered of alerts."""
         return f"{self.store}.alerts"
+
+    @property
+    def log(self) -> str:
+        """DuckDB's log of what is committed and not in the store's file yet."""
+        return f"{self.store}.wal"
 
     @property
     def lock(self) -> str:
@@ -86,6 +93,13 @@ def os_errors(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageFailed(f"{path}: {error.strerror or error}") from error
+
+
+def name_aside(path: str) -> str:
+    """A name beside `path` that nothing has, for a damaged file that is kept: `….damaged-20260302T091500`."""
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    names = itertools.chain([stamp], (f"{stamp}.{number}" for number in itertools.count(2)))
+    return next(f"{path}.damaged-{one}" for one in names if not os.path.lexists(f"{path}.damaged-{one}"))
 
 
 def make_once(final: str, make: Callable[[str], None]) -> None:

@@ -28,8 +28,19 @@ _lock = threading.Lock()
 
 
 def new_spill(paths: StorePaths) -> str:
-    """A folder beside the store that no other connection has; DuckDB makes it when it needs it."""
+    """The name of a folder beside the store that no other connection has."""
     return f"{paths.store}.tmp-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+@contextlib.contextmanager
+def private_spill(spill: str) -> Iterator[None]:
+    """Makes that folder before DuckDB does, for its owner alone; where none can be made nothing spills."""
+    with contextlib.suppress(OSError):
+        os.mkdir(spill, 0o700)
+    try:
+        yield
+    finally:
+        shutil.rmtree(spill, ignore_errors=True)
 
 
 def most_spilled(paths: StorePaths) -> str:
@@ -53,7 +64,7 @@ def sweep(paths: StorePaths) -> None:
 
 
 def lives(pid: int) -> bool:
-    """True when there is a process of that number here."""
+    """True for a process that is there, whoever it belongs to."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -29,8 +29,8 @@ from mplp_trace_cli.domain.errors import (
 )
 from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.storage.migrations import MIGRATIONS
-from mplp_trace_cli.storage.paths import StorePaths, make_once, os_errors
-from mplp_trace_cli.storage.running import most_spilled, new_spill, running, sweep
+from mplp_trace_cli.storage.paths import StorePaths, make_once, name_aside, os_errors
+from mplp_trace_cli.storage.running import most_spilled, new_spill, private_spill, running, sweep
 from mplp_trace_cli.storage.sql import migration, statement
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class StoreSettings(NamedTuple):
     memory_limit: str = "224MB"
     threads: int | None = None
     busy_seconds: float = 10.0
+    sets_aside: bool = True
+    """False: a log that cannot be replayed is an error, and stays where it is."""
 
 
 class Store:
@@ -68,11 +70,14 @@ class Store:
         paths: StorePaths,
         settings: StoreSettings | None = None,
         on_wait: Callable[[str], None] | None = None,
+        on_damage: Callable[[str], None] | None = None,
     ) -> None:
-        """`on_wait` is told once, in words for people, when a call has to wait for more than a second."""
+        """Two are told in words for people: `on_wait` once when a call has to wait for more than a second,
+        `on_damage` when a log had to be set aside; without it Python's logging is."""
         self.paths = paths
         self.settings = settings or StoreSettings()
         self._on_wait = on_wait or (lambda _reason: None)
+        self._on_damage = on_damage or _log_damage
 
     def exists(self) -> bool:
         """True when the file is there."""
@@ -93,7 +98,16 @@ class Store:
 
         Raises StoreMissing, StoreBusy (naming the process that holds it), StoreDamaged, StoreTooNew.
         """
-        with self._attached("READ_ONLY", self.settings.busy_seconds) as db:
+        wait = self.settings.busy_seconds
+        with contextlib.ExitStack() as stack:
+            try:
+                db = stack.enter_context(self._attached("READ_ONLY", wait))
+            except LogDamaged:
+                if not self.settings.sets_aside or not os.access(self.paths.folder, os.W_OK):
+                    raise
+                with self.locked(wait):
+                    self._set_log_aside(wait)
+                db = stack.enter_context(self._attached("READ_ONLY", wait))
             yield db
 
     @contextlib.contextmanager
@@ -106,15 +120,58 @@ class Store:
     @contextlib.contextmanager
     def writing_locked(self, wait_seconds: float) -> Iterator[Connection]:
         """The same for whoever has the advisory lock."""
+        replays = os.path.exists(self.paths.log)
+        if replays:
+            self._set_log_aside(wait_seconds)
         with self._attached("READ_WRITE", wait_seconds) as db:
             db.execute(f"SET checkpoint_threshold = '{CHECKPOINT_AT}'")
+            if replays:
+                # What the inbox drops from now on is in the file itself, and not in a log alone.
+                db.execute("CHECKPOINT store")
+            self.make_log_private()
             _migrate(db, self.paths.store)
             sweep(self.paths)
             yield db
+        self._drop_empty_log()
+
+    def make_log_private(self) -> None:
+        """Makes the log before DuckDB does, which would give it the modes of the umask; for the writer alone.
+
+        DuckDB removes it when it has written everything into the store, so each transaction needs it again.
+        """
+        with os_errors(self.paths.log):
+            os.close(os.open(self.paths.log, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+
+    def _drop_empty_log(self) -> None:
+        with contextlib.suppress(OSError):
+            if os.path.getsize(self.paths.log) == 0:
+                os.unlink(self.paths.log)
+
+    def _set_log_aside(self, wait_seconds: float) -> None:
+        """Renames a log that cannot be replayed, or whose beginning DuckDB does not know and would overwrite.
+
+        For whoever holds the lock. What the log held is missing from the store, `folds` included, so what
+        is still in the inbox is folded again.
+        """
+        try:
+            with self._attached("READ_WRITE", wait_seconds) as db:
+                size = os.path.getsize(self.paths.log) if os.path.exists(self.paths.log) else 0
+                taken = _one(db, "SELECT wal_size FROM pragma_database_size() WHERE database_name = 'store'")
+                if not size or taken != "0 bytes":
+                    return
+                reason = "its beginning is not that of a log"
+                aside = _renamed_aside(self.paths.log)
+        except LogDamaged as error:
+            reason = error.details["reason"]
+            aside = _renamed_aside(self.paths.log)
+        self._on_damage(
+            f"the log of the store could not be replayed ({reason}) and lies in {aside} now; what was folded "
+            "last may be missing: mplp-trace doctor"
+        )
 
     @contextlib.contextmanager
     def locked(self, wait_seconds: float) -> Iterator[None]:
-        """The advisory lock of whoever writes; raises StoreBusy after `wait_seconds`."""
+        """While it lasts nobody else of ours writes the store; raises StoreBusy."""
         from filelock import FileLock  # 20 ms, for those who write alone
 
         lock = FileLock(self.paths.lock, mode=0o600, thread_local=False)
@@ -135,14 +192,15 @@ class Store:
             raise StoreMissing(f"there is no store at {self.paths.store}", hint="mplp-trace create NAME")
         with _exclusive_in_process(self.paths.store):
             spill = new_spill(self.paths)
-            db = self._connect(spill)
-            try:
-                self._attach(db, mode, wait_seconds)
-                with running(db, spill), duckdb_errors(self.paths.store):
-                    yield db
-            finally:
-                db.interrupt()  # to close waits for what a stopped query still does
-                db.close()
+            with private_spill(spill):
+                db = self._connect(spill)
+                try:
+                    self._attach(db, mode, wait_seconds)
+                    with running(db, spill), duckdb_errors(self.paths.store):
+                        yield db
+                finally:
+                    db.interrupt()  # to close waits for what a stopped query still does
+                    db.close()
 
     def _say_waiting(self, wait_seconds: float, reason: str) -> None:
         if wait_seconds > NOTICE_SECONDS:
@@ -174,8 +232,10 @@ class Store:
                 db.execute(f"ATTACH '{quoted}' AS store ({mode})")
                 break
             except duckdb.Error as error:
-                # DuckDB gives no code for a lock that is held, only this sentence.
-                if "Could not set lock on file" not in str(error):
+                reason = _replay_fault(error)
+                if reason is not None:
+                    raise _log_damaged(self.paths, reason) from error
+                if not is_held(error):
                     raise _translated(error, self.paths.store) from error
                 waited, holder = time.monotonic() - started, _holder(str(error))
                 if waited >= wait_seconds:
@@ -185,6 +245,60 @@ class Store:
                     told = True
             time.sleep(_RETRY_SECONDS)
         _check_version(db, self.paths.store)
+
+
+class LogDamaged(StoreDamaged):
+    """The store's log cannot be replayed."""
+
+
+_REPLAY = re.compile(r"Failure while replaying WAL file \".*\": (?P<reason>.*)")
+_NEVER_REPLAYED = (
+    duckdb.CatalogException,
+    duckdb.BinderException,
+    duckdb.ConstraintException,
+    duckdb.ConversionException,
+    duckdb.InternalException,
+    duckdb.InvalidInputException,
+    duckdb.SerializationException,
+    duckdb.TypeMismatchException,
+)
+"""What a log of another database, or one with wrong bytes, makes of its replay."""
+_CORRUPT = ("Corrupt WAL", "WAL does not match", "WAL checkpoint iteration", "WAL checkpoint marker")
+
+
+def _replay_fault(error: duckdb.Error) -> str | None:
+    """Why the log can never be replayed; None for every other error, also one that may pass.
+
+    DuckDB says so in the text alone. A full disk, too little memory, a permission or a newer version
+    is no damage: the log is good, and another try or another version will take it.
+    """
+    found = _REPLAY.search(str(error))
+    if found is None:
+        return None
+    reason = found["reason"]
+    is_damage = isinstance(error, _NEVER_REPLAYED) or (
+        isinstance(error, duckdb.IOException) and any(word in reason for word in _CORRUPT)
+    )
+    return reason if is_damage else None
+
+
+def _log_damaged(paths: StorePaths, reason: str) -> LogDamaged:
+    return LogDamaged(
+        f"{paths.log} cannot be replayed: {reason}", hint="mplp-trace doctor", details={"reason": reason}
+    )
+
+
+def _renamed_aside(path: str) -> str:
+    aside = name_aside(path)
+    with os_errors(path):
+        os.rename(path, aside)
+    return aside
+
+
+def _log_damage(text: str) -> None:
+    import logging
+
+    logging.getLogger("mplp_trace_cli").warning(text)
 
 
 @contextlib.contextmanager
@@ -211,6 +325,11 @@ def duckdb_errors(path: str) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise _translated(error, path) from error
+
+
+def is_held(error: duckdb.Error) -> bool:
+    """True when another program has the file open: DuckDB gives no code for that, only this sentence."""
+    return "Could not set lock on file" in str(error)
 
 
 def _acquired(lock: FileLock, seconds: float) -> bool:
@@ -346,7 +465,7 @@ def _translated(error: duckdb.Error, path: str) -> TraceError:
     text = str(error)
     first = text.splitlines()[0] if text else type(error).__name__
     # DuckDB tells these apart by their sentences alone.
-    if "version number" in text or "newer version" in text:
+    if any(words in text for words in ("version number", "newer version", "Failed to read WAL of version")):
         return StoreTooNew(
             f"{path} was written by a newer DuckDB than this one ({duckdb.__version__})",
             hint="open it with the tool that wrote it, export, and import here",

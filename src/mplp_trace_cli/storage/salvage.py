@@ -1,0 +1,425 @@
+"""What `doctor --repair` does to files that may be damaged, step by step, in a process of its own.
+
+Reads the damaged files, or copies of them, and writes the new pair alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import duckdb
+
+from mplp_trace_cli.domain.errors import StoreBusy, StoreDamaged
+from mplp_trace_cli.domain.trace import TraceRow
+from mplp_trace_cli.storage.child import ChildFailed
+from mplp_trace_cli.storage.fold import Pair, fold
+from mplp_trace_cli.storage.inbox import (
+    END,
+    EVENT,
+    EVENT_WITH_ID,
+    METRIC,
+    REJECT,
+    START,
+    Inbox,
+    OpenTrace,
+)
+from mplp_trace_cli.storage.paths import StorePaths
+from mplp_trace_cli.storage.recording import open_trace_of
+from mplp_trace_cli.storage.store import TABLES, Connection, Store, is_held
+
+KEPT = (*TABLES, "imported_files")
+"""The tables whose rows are saved; the others say which inbox belongs to the store: there is a new one."""
+HEADER_BYTES = 4096
+"""DuckDB's file begins with a main header and two others of this size, of which the newer one counts."""
+TABLE_OF = {
+    START: "trace_starts",
+    END: "trace_ends",
+    EVENT: "event_log",
+    EVENT_WITH_ID: "event_log",
+    METRIC: "metric_samples",
+    REJECT: "rejected_lines",
+}
+ENTRIES_AT_ONCE = 1_000
+Answers = Iterator[Mapping[str, Any]]
+RawEntry = tuple[int, str, str]
+"""The seq, kind and body of an entry."""
+
+
+def make_pair(path: str) -> Answers:
+    """Makes a new store and inbox."""
+    paths = StorePaths(path)
+    Store(paths).make()
+    Inbox(paths).close()
+    yield {}
+
+
+def stage_store(source: str, draft: str, header: int | None, fresh: str) -> Answers:
+    """Puts the damaged store where it can be opened without its log, or with other headers.
+
+    `header` None is the file itself under a second name; 1 or 2 is a copy in which that header counts,
+    with the main header of the store `fresh`.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(draft)
+    if header is None:
+        try:
+            os.link(source, draft)
+        except OSError:  # no hard links here, or a file of somebody else
+            shutil.copyfile(source, draft)
+    else:
+        shutil.copyfile(source, draft)
+        with open(fresh, "rb") as file:
+            main = file.read(HEADER_BYTES)
+        with open(draft, "r+b") as file:
+            file.seek(header * HEADER_BYTES)
+            good = file.read(HEADER_BYTES)
+            file.seek(0)
+            file.write(main + good + good)
+    yield {}
+
+
+def stage_log(source: str, draft: str) -> Answers:
+    """Puts a copy of the store's log beside such a store."""
+    shutil.copyfile(source, draft)
+    yield {}
+
+
+def headers(source: str) -> Answers:
+    """The numbers of the two headers, the one with the greater count first."""
+    with open(source, "rb") as file:
+        counts = []
+        for number in (1, 2):
+            file.seek(number * HEADER_BYTES + 8)
+            counts.append((int.from_bytes(file.read(8), "little"), number))
+    yield {"headers": [number for _, number in sorted(counts, reverse=True)]}
+
+
+def open_old(path: str) -> Answers:
+    """Opens a damaged store and says how many rows its tables have, and the number of the last."""
+    db = duckdb.connect(config={"threads": 2, "memory_limit": "512MB"})
+    with contextlib.closing(db):
+        try:
+            _attach(db, path, "old", "READ_ONLY")
+        except duckdb.IOException as error:
+            if is_held(error):
+                raise StoreBusy("another program has it open for writing") from error
+            raise
+        found = {name for (name,) in db.execute(_TABLE_NAMES).fetchall()}
+        if not found.intersection(TABLES):
+            raise StoreDamaged("it has none of the tables of a store")
+        rows = {}
+        for table in KEPT:
+            if table in found:
+                rows[table] = db.execute(f"SELECT count(*), max(rowid) FROM old.{table}").fetchone()
+        yield {"rows": rows}
+
+
+_TABLE_NAMES = "SELECT table_name FROM duckdb_tables() WHERE database_name = 'old'"
+
+
+def _attach(db: Connection, path: str, name: str, mode: str) -> None:
+    db.execute(f"ATTACH '{path.replace(chr(39), chr(39) * 2)}' AS {name} ({mode})")
+
+
+def _one(db: Connection, query: str, values: Any = ()) -> Any:
+    row = db.execute(query, values).fetchone()
+    return row[0] if row else None
+
+
+_both: dict[str, Connection] = {}
+
+
+def copy_rows(old: str, new: str, table: str, first: int, last: int) -> Answers:
+    """Copies the rows with numbers from `first` to `last` of a table into the new store, all or none."""
+    db = _opened_both(old, new)
+    try:
+        columns = ", ".join(_common_columns(db, table))
+        query = f"SELECT {columns} FROM old.{table} WHERE rowid BETWEEN ? AND ?"
+        rows = _one(db, f"INSERT INTO new.{table} ({columns}) {query}", [first, last])
+    except duckdb.IOException as error:
+        # A block that cannot be read: this database is as good as before.
+        raise ChildFailed((str(error).splitlines() or ["?"])[0]) from error
+    yield {"rows": rows}
+
+
+def _opened_both(old: str, new: str) -> Connection:
+    if old not in _both:
+        db = duckdb.connect(config={"threads": 2, "memory_limit": "512MB"})
+        _attach(db, old, "old", "READ_ONLY")
+        _attach(db, new, "new", "READ_WRITE")
+        _both[old] = db
+    return _both[old]
+
+
+def _common_columns(db: Connection, table: str) -> list[str]:
+    query = (
+        "SELECT column_name FROM duckdb_columns() WHERE table_name = ? AND database_name = 'new' "
+        "AND column_name IN (SELECT column_name FROM duckdb_columns() WHERE table_name = ? "
+        "AND database_name = 'old') ORDER BY column_index"
+    )
+    return [name for (name,) in db.execute(query, [table, table]).fetchall()]
+
+
+def close_stores() -> Answers:
+    """Closes what `copy_rows` has open."""
+    while _both:
+        _both.popitem()[1].close()
+    yield {}
+
+
+def folded_of(old: str, inbox_id: str) -> Answers:
+    """How far the damaged store had folded an inbox, and what it added to its numbers."""
+    db = duckdb.connect()
+    with contextlib.closing(db):
+        _attach(db, old, "old", "READ_ONLY")
+        folded = _one(db, "SELECT max(folded_seq) FROM old.folds WHERE inbox_id = ?", [inbox_id])
+        base = _one(db, "SELECT max(seq_base) FROM old.inboxes WHERE inbox_id = ?", [inbox_id])
+        yield {"folded": folded or 0, "base": base or 0}
+
+
+# -- the inbox -------------------------------------------------------------------------------------
+
+
+def stage_inbox(source: str, draft: str, with_log: bool) -> Answers:
+    """Copies a damaged inbox, with its SQLite log or without, and says what it is."""
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(draft + suffix)
+    shutil.copyfile(source, draft)
+    if with_log and os.path.exists(f"{source}-wal"):
+        shutil.copyfile(f"{source}-wal", f"{draft}-wal")
+    with _inbox_copy(draft) as db:
+        meta = dict(_readable(db, "SELECT key, value FROM meta"))
+        db.execute("SELECT max(seq) FROM entries").fetchone()
+        yield {"inbox_id": meta.get("inbox_id")}
+
+
+@contextlib.contextmanager
+def _inbox_copy(path: str) -> Iterator[sqlite3.Connection]:
+    db = sqlite3.connect(path, isolation_level=None)
+    db.text_factory = lambda raw: raw.decode(errors="replace")
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+def _readable(db: sqlite3.Connection, query: str) -> list[tuple[Any, ...]]:
+    """The rows of a small table, those that can be read; one that cannot ends it."""
+    rows: list[tuple[Any, ...]] = []
+    with contextlib.suppress(sqlite3.DatabaseError):
+        rows.extend(db.execute(query))  # those before the error stay
+    return rows
+
+
+def read_inbox(draft: str, new: str, folded: int | None, base: int, doubtful: list[str]) -> Answers:
+    """Takes over the entries that the new store lacks and folds them; opens the traces that are active.
+
+    Those beyond `folded` are taken as they are. Of those that were folded (None: nobody knows which) the
+    ones are taken that belong into a table that has lost rows, unless their row was saved; `restored` is
+    how many of these came back, by table.
+    """
+    paths = StorePaths(new)
+    with _inbox_copy(draft) as old, contextlib.closing(Inbox(paths)) as inbox:
+        reading = _Entries(old)
+        taken, restored = 0, Counter[str]()
+        with Store(paths).reading() as db:
+            saved = _Saved(db, base)
+            for group in reading.groups():
+                wanted = _wanted(group, folded, doubtful, saved)
+                with inbox.writing():
+                    inbox.append((kind, body) for _, kind, body in wanted)
+                taken += len(wanted)
+                restored.update(TABLE_OF[kind] for seq, kind, _ in wanted if seq <= (folded or 0))
+            opened = _readable(old, "SELECT * FROM open_traces")
+            begun = {*saved.begun(), *reading.begun}
+        lost = [OpenTrace(*row) for row in opened if row[0] not in begun]
+        with inbox.writing():
+            inbox.append((START, trace.body) for trace in lost)
+        restored[TABLE_OF[START]] += len(lost)
+        yield {
+            "taken": taken + len(lost),
+            "restored": restored,
+            "faults": reading.faults,
+            "last": reading.last,
+        }
+
+
+class _Entries:
+    """The entries of a damaged inbox that can be read."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.last = 0
+        self.begun: list[str] = []
+        self.faults: list[str] = []
+
+    def groups(self) -> Iterator[list[RawEntry]]:
+        first, last = self._bounds()
+        while first <= last:
+            yield self._between(first, min(last, first + ENTRIES_AT_ONCE - 1))
+            first += ENTRIES_AT_ONCE
+
+    def _bounds(self) -> tuple[int, int]:
+        bounds = []
+        for function in ("min", "max"):
+            try:
+                bounds.append(self._db.execute(f"SELECT {function}(seq) FROM entries").fetchone()[0] or 0)
+            except sqlite3.DatabaseError as error:
+                self.faults.append(str(error))
+                return 1, 0
+        return bounds[0], bounds[1]
+
+    def _between(self, first: int, last: int) -> list[RawEntry]:
+        query = "SELECT seq, CAST(kind AS TEXT), CAST(body AS TEXT) FROM entries WHERE seq BETWEEN ? AND ?"
+        try:
+            rows = self._db.execute(f"{query} ORDER BY seq", (first, last)).fetchall()
+        except sqlite3.DatabaseError as error:
+            if first == last:
+                self._fault(first, error)
+                return []
+            middle = (first + last) // 2
+            return self._between(first, middle) + self._between(middle + 1, last)
+        for seq, kind, body in rows:
+            self.last = max(self.last, seq)
+            if kind == START:
+                with contextlib.suppress(ValueError, IndexError, TypeError):
+                    self.begun.append(json.loads(body)[0])
+        return rows
+
+    def _fault(self, seq: int, error: sqlite3.DatabaseError) -> None:
+        self.faults.append(f"entry {seq:,}: {error}")
+
+
+class _Saved:
+    """What the new store has: the numbers of its rows and the ids of what can be there only once."""
+
+    def __init__(self, db: Connection, base: int) -> None:
+        self._db = db
+        self._base = base
+        numbers = " UNION ALL ".join(f"SELECT seq FROM store.{table}" for table in TABLES)
+        db.execute(f"CREATE TEMP TABLE saved AS SELECT seq FROM ({numbers}) WHERE seq > ?", [base])
+
+    def without_numbers(self, entries: list[RawEntry]) -> list[RawEntry]:
+        """Those whose row is not there by its number."""
+        numbers = json.dumps([self._base + seq for seq, _, _ in entries])
+        query = "SELECT seq FROM saved WHERE seq IN (SELECT unnest(from_json(?, '[\"BIGINT\"]')))"
+        found = {seq - self._base for (seq,) in self._db.execute(query, [numbers]).fetchall()}
+        return [entry for entry in entries if entry[0] not in found]
+
+    def without_ids(self, entries: list[RawEntry]) -> list[RawEntry]:
+        """Those whose row is not there by what it says: for a store that does not say what was folded."""
+        return [entry for entry in entries if not self._is_there(*entry[1:])]
+
+    def _is_there(self, kind: str, body: str) -> bool:
+        query, places = _SAME.get(kind, (None, ()))
+        try:
+            row = json.loads(body)
+            values = [row[place] for place in places]
+        except (ValueError, IndexError, TypeError, KeyError):
+            return False
+        return query is not None and bool(_one(self._db, query, values))
+
+    def begun(self) -> set[str]:
+        """The ids of the traces whose beginning is there."""
+        return {row[0] for row in self._db.execute("SELECT trace_id FROM store.trace_starts").fetchall()}
+
+
+_EVENT = ("SELECT count(*) FROM store.event_log WHERE event_id = ? AND trace_id = ?", (0, 1))
+_SAME = {
+    START: ("SELECT count(*) FROM store.trace_starts WHERE trace_id = ?", (0,)),
+    END: ("SELECT count(*) FROM store.trace_ends WHERE trace_id = ?", (0,)),
+    EVENT: _EVENT,
+    EVENT_WITH_ID: _EVENT,
+    METRIC: (
+        "SELECT count(*) FROM store.metric_samples WHERE name = ? AND value = ? AND labels = ? "
+        "AND timestamp = make_timestamptz(?::BIGINT)",
+        (0, 2, 5, 7),
+    ),
+    REJECT: (
+        "SELECT count(*) FROM store.rejected_lines WHERE source = ? AND line = ? AND byte_offset = ? "
+        "AND reason = ? AND raw = from_base64(?)",
+        (0, 1, 2, 3, 4),
+    ),
+}
+"""The question whether a row like that of an entry is there already, and the cells it asks for."""
+
+
+def _wanted(
+    entries: list[RawEntry], folded: int | None, doubtful: list[str], saved: _Saved
+) -> list[RawEntry]:
+    if folded is None:
+        return saved.without_ids(saved.without_numbers(entries))
+    old = [one for one in entries if one[0] <= folded and TABLE_OF.get(one[1]) in doubtful]
+    return saved.without_numbers(old) + [one for one in entries if one[0] > folded]
+
+
+def finish(new: str, now: int) -> Answers:
+    """Folds what was taken over and opens again every trace that has no end."""
+    paths = StorePaths(new)
+    store = Store(paths)
+    with contextlib.closing(Inbox(paths)) as inbox:
+        with store.reading() as db:
+            before = _one(db, _UNFOLDED)
+        fold(Pair(store, inbox, now), 10)
+        with store.reading() as db:
+            unfolded = _one(db, _UNFOLDED) - before
+            rows = db.execute(
+                "SELECT trace_id, context_id, execution_id, trace_type, name, description, metadata, "
+                "to_json(tags)::VARCHAR, epoch_us(started_at), epoch_us(expires_at) FROM store.trace_starts "
+                "WHERE trace_id NOT IN (SELECT trace_id FROM store.trace_ends) "
+                "AND (expires_at IS NULL OR epoch_us(expires_at) > ?) ORDER BY seq",
+                [now],
+            ).fetchall()
+        with inbox.writing():
+            inbox.add_open(open_trace_of(TraceRow(*row)) for row in rows)
+    yield {"unfolded": unfolded}
+
+
+_UNFOLDED = "SELECT count(*) FROM store.rejected_lines WHERE reason LIKE 'could not be folded:%'"
+
+
+def take_late(inbox: str, log: str | None, new: str, after: int) -> Answers:
+    """Takes over what recorders wrote into a damaged inbox after it was read and before it was renamed."""
+    with tempfile.TemporaryDirectory(prefix="mplp-trace-") as folder:
+        draft = os.path.join(folder, "late.inbox")
+        shutil.copyfile(inbox, draft)
+        if log is not None:
+            shutil.copyfile(log, f"{draft}-wal")
+        with _inbox_copy(draft) as old, contextlib.closing(Inbox(StorePaths(new))) as taking:
+            query = "SELECT seq, kind, body FROM entries WHERE seq > ? ORDER BY seq"
+            entries = old.execute(query, (after,)).fetchall()
+            begun = [TraceRow(*json.loads(body)) for _, kind, body in entries if kind == START]
+            ended = [json.loads(body)[0] for _, kind, body in entries if kind == END]
+            with taking.writing():
+                taking.append((kind, body) for _, kind, body in entries)
+                taking.add_open(map(open_trace_of, begun))
+                taking.remove_open(ended)
+    yield {"taken": len(entries)}
+
+
+WORKS: dict[str, Callable[..., Answers]] = {
+    one.__name__: one
+    for one in (
+        make_pair,
+        stage_store,
+        stage_log,
+        headers,
+        open_old,
+        copy_rows,
+        close_stores,
+        folded_of,
+        stage_inbox,
+        read_inbox,
+        finish,
+        take_late,
+    )
+}

@@ -1,0 +1,201 @@
+"""`doctor --repair`: what can be read of damaged files is saved once, and they stay as they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mplp_trace_cli.storage.child import Child, ChildFailed
+from tests.conftest import Cli
+from tests.helpers_damage import (
+    BLOCK,
+    DAMAGES,
+    EVENTS,
+    HEADERS,
+    INBOX,
+    STORE,
+    WAITING,
+    all_ids,
+    check_damage,
+    digests,
+    flip,
+    make_store,
+    overwrite,
+    readable_ids,
+)
+from tests.helpers_storage import event_ids, held_for_writing, repeated
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sound store; never changed."""
+    folder = tmp_path_factory.mktemp("sound")
+    make_store(folder)
+    return folder
+
+
+@pytest.fixture
+def cli(template: Path, tmp_path: Path) -> Cli:
+    """The command on a copy of it."""
+    return Cli(Path(shutil.copytree(template, tmp_path / "copy")))
+
+
+def new_of(cli: Cli) -> Cli:
+    """The command on the repaired store beside it."""
+    return Cli(cli.folder, {"MPLP_TRACE_DB": str(cli.folder / "traces.repaired.duckdb")})
+
+
+def parts(stdout: str) -> dict[str, dict[str, object]]:
+    """What a repair says of each part."""
+    return {part["part"]: part for part in json.loads(stdout)["parts"]}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_any_damage(template: Path, tmp_path: Path, name: str) -> None:
+    """Doctor says it, repair saves what it can, nothing is changed, doubled or made up."""
+    check_damage(template, tmp_path / "damaged", name, 1)
+
+
+def test_a_sound_store_is_saved_whole(cli: Cli) -> None:
+    """Every row, the waiting entries folded; the active traces are open; exit code 0."""
+    before = digests(cli.folder)
+    done = cli("doctor", "--repair", "--json")
+    assert done.code == 0, done.stderr
+    assert digests(cli.folder) == before
+    saved = parts(done.stdout)
+    assert (saved["event_log"]["saved"], saved["event_log"]["lost"]) == (EVENTS + WAITING, 0)
+    assert saved["inbox"]["saved"] == WAITING + 1
+    columns = "event_id, trace_id, event_type, level::text, data, timestamp, duration_ms, seq"
+    query = f"SELECT md5(string_agg(concat_ws('|', {columns}), chr(10) ORDER BY seq)) AS sum FROM events"
+    assert new_of(cli).ok("sql", query, "--json") == cli.ok("sql", query, "--json")
+    rows = "SELECT * FROM traces ORDER BY trace_id"
+    assert new_of(cli).ok("sql", rows, "--json") == cli.ok("sql", rows, "--json")
+    for trace in ("t", "w"):
+        assert new_of(cli)("record", "more", "--trace", trace).code == 0
+    assert new_of(cli)("record", "more", "--trace", "d").code == 1
+
+
+@pytest.mark.parametrize("block", (1, 7, 13, 25))
+def test_every_row_that_can_be_read_is_saved(cli: Cli, block: int) -> None:
+    """A damaged block costs the rows of its vectors and no others, and the repair says which."""
+    at = HEADERS + block * BLOCK + 1_000
+    if at >= os.path.getsize(cli.db):
+        pytest.skip("the file has fewer blocks")
+    flip(cli.db, at)
+    done = cli("doctor", "--repair", "--json")
+    if done.code == 2:  # a block of the catalogue
+        return
+    found = event_ids(cli.folder / "traces.repaired.duckdb")
+    assert not repeated(found)
+    waiting = {f"{prefix}{n}" for prefix in "bc" for n in range(WAITING)}
+    # The inbox still has what was folded last, so that these come back too.
+    assert found.keys() == readable_ids(cli.db) | waiting
+    told = parts(done.stdout)
+    lost = told["event_log"]["lost"]
+    assert lost == len(all_ids()) - len(found)
+    assert (str(told["event_log"]["detail"]).startswith("rows "), done.code) == (bool(lost), int(bool(lost)))
+
+
+@pytest.mark.parametrize("at", [0, 8, 13, 4_100, 4_104, 8_192, 8_200])
+def test_a_damaged_header_costs_nothing_while_one_state_is_whole(cli: Cli, at: int) -> None:
+    """The main header is that of any store; of the two others one is enough, with what the inbox has."""
+    flip(cli.db, at)
+    done = cli("doctor", "--repair")
+    assert done.code in (0, 1), done.stderr
+    found = event_ids(cli.folder / "traces.repaired.duckdb")
+    assert not repeated(found)
+    assert found.keys() >= {f"{prefix}{n}" for prefix in "bc" for n in range(WAITING)}
+    if done.code == 0:
+        assert found.keys() == all_ids()
+
+
+def test_a_store_that_does_not_open_leaves_what_the_inbox_has(cli: Cli) -> None:
+    """It is said plainly, with exit code 1: something was saved."""
+    overwrite(cli.db, 0, b"x" * HEADERS)
+    done = cli("doctor", "--repair", "--json")
+    assert done.code == 1
+    assert str(parts(done.stdout)["store"]["detail"]).startswith("it does not open: ")
+    assert event_ids(cli.folder / "traces.repaired.duckdb").keys() == {
+        f"{prefix}{n}" for prefix in "bc" for n in range(WAITING)
+    }
+    assert new_of(cli)("record", "more", "--trace", "t").code == 0
+
+
+def test_nothing_to_save_is_an_error_and_makes_no_files(cli: Cli) -> None:
+    """Exit code 2."""
+    cli.db.write_bytes(b"")
+    (cli.folder / INBOX).write_bytes(b"")
+    for more in ([], ["--in-place"]):
+        done = cli("doctor", "--repair", *more)
+        assert (done.code, done.stdout) == (2, "")
+        assert done.stderr.startswith("error: nothing could be saved: ")
+        assert sorted(path.name for path in cli.folder.glob("*duckdb*") if ".lock" not in path.name) == [
+            STORE,
+            INBOX,
+        ]
+
+
+def test_in_place_the_damaged_files_keep_their_bytes_under_other_names(cli: Cli) -> None:
+    """One command, and recording and asking go on."""
+    flip(cli.db, HEADERS + 5 * BLOCK)
+    before = digests(cli.folder)
+    done = cli("doctor", "--repair", "--in-place")
+    assert done.code in (0, 1), done.stderr
+    kept = {path.name.split(".damaged-")[0]: path for path in cli.folder.glob("*.damaged-*")}
+    assert {name: digests(cli.folder)[path.name] for name, path in kept.items()} == before
+    assert cli("record", "more", "--trace", "t").code == 0
+    assert cli("doctor").code == 0
+    assert all(str(path) in done.stderr for path in kept.values())
+
+
+def test_what_is_recorded_during_a_repair_in_place_is_there(cli: Cli) -> None:
+    """Acknowledged is acknowledged: it is taken over from the renamed inbox."""
+    flip(cli.db, HEADERS + 5 * BLOCK)
+    said: list[str] = []
+    with cli.start("doctor", "--repair", "--in-place") as repairing:
+        while repairing.poll() is None:
+            done = cli("record", "meanwhile", "--trace", "t")
+            if done.code == 0:
+                said.append(done.line)
+        out, err = repairing.communicate()
+    assert repairing.returncode in (0, 1), (out, err)
+    assert said
+    found = event_ids(cli.db)
+    assert not repeated(found)
+    assert set(said) <= found.keys()
+
+
+def test_nothing_is_overwritten(cli: Cli) -> None:
+    """Neither an earlier repair nor the damaged store itself."""
+    assert cli("doctor", "--repair").code == 0
+    for more in ([], ["--to", str(cli.db)], ["--to", "traces.repaired.duckdb"]):
+        done = cli("doctor", "--repair", *more)
+        assert (done.code, done.stderr.splitlines()[0].endswith("is there already")) == (2, True), done.stderr
+    for wrong in (["--to", "x.duckdb"], ["--in-place"], ["--repair", "--in-place", "--to", "x.duckdb"]):
+        assert cli("doctor", *wrong).code == 2
+
+
+def test_a_store_in_use_is_not_repaired_in_place(cli: Cli) -> None:
+    """What another program is writing would be lost."""
+    with held_for_writing(cli.db):
+        done = cli("doctor", "--repair", "--in-place")
+        assert done.code == 2, done.stdout
+        assert not list(cli.folder.glob("*.damaged-*"))
+
+
+def test_a_helper_that_dies_is_told_and_started_again(template: Path) -> None:
+    """A crash, a hang and an unknown question cost one answer."""
+    with Child() as child:
+        with pytest.raises(ChildFailed, match="took longer than"):
+            child.answer("headers", 0.001, source=str(template / STORE))
+        assert len(child.answer("headers", 60, source=str(template / STORE))["headers"]) == 2
+        with pytest.raises(ChildFailed, match="there is no such"):
+            child.answer("headers", 60, source=str(template / "there is no such"))
+        process = child._started()
+        process.kill()
+        process.wait()
+        assert len(child.answer("headers", 60, source=str(template / STORE))["headers"]) == 2
