@@ -24,6 +24,7 @@ CHANGING = (
     (r"\d{4}-\d\d-\d\d(?=[T ])", "DATE"),
     (r"\d\d-\d\d(?= )", "DAY"),
     (r"\d\d:\d\d:\d\d\.\d{6}Z", "EXACT"),
+    (r"\d\d:\d\d:\d\d\.\d{3}\b", "MILLI"),
     (r"\d\d:\d\d:\d\d", "SECOND"),
     (r"\d\d:\d\d", "MINUTE"),
     (r"\+?\b\d[\d.]*(ms|s|m \d\ds)(?=\s|$)", "SPAN"),
