@@ -5,7 +5,7 @@ set -euo pipefail
 samples=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/mplp-trace-demo.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-cp "$samples/project.jsonl" "$samples/bad-lines.jsonl" "$work"
+cp "$samples/project.jsonl" "$samples/bad-lines.jsonl" "$samples/alerts.toml" "$work"
 cd "$work"
 unset MPLP_TRACE_ID MPLP_CONTEXT_ID MPLP_TRACE_FORMAT MPLP_TRACE_CONFIG
 export MPLP_TRACE_DB="$work/traces.duckdb"
@@ -68,12 +68,17 @@ run sql "SELECT context_id, count(*) AS traces, count_if(status = 'failed') AS f
 run sql 'SELECT event_type, count(*) AS events, max(duration_ms) AS slowest_ms FROM events
          WHERE trace_id = $trace GROUP BY ALL ORDER BY slowest_ms DESC LIMIT 5' --param trace=checkout-incident-01
 
+step "Alert rules, as they were in the middle of the incident and a day before"
+run_expecting 1 --config alerts.toml alerts check --at 2026-03-04T15:00:00Z
+run --config alerts.toml alerts check --rule high-error-rate --at 2026-03-03T12:00:00Z
+
 step "Record something new"
 id=$(mplp-trace create "A trace from the demo" --tag demo)
 run record stage_started --trace "$id" --set stage=plan --source core
 run record stage_completed --trace "$id" --set stage=plan --set status=success --duration-ms 1250
 run complete "$id"
 run show "$id"
+run tail -n 4
 
 step "Metrics, counted from any number of processes"
 run metrics inc pages_read 12
@@ -90,6 +95,12 @@ ls -1 by-day/traces
 step "The JSON lines make the same store again"
 run --db copy.duckdb import everything.jsonl.gz
 run --db copy.duckdb query --limit 3
+
+step "What is not needed any more goes, after a look at what that would be"
+run --db copy.duckdb purge --context ctx-nightly-etl
+run --db copy.duckdb purge --context ctx-nightly-etl --yes
+run --db copy.duckdb compact
+run_expecting 0 --db copy.duckdb doctor
 
 step "Lines that cannot be recorded are kept, with the reason"
 run_expecting 1 import bad-lines.jsonl

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mplp_trace_cli.analysis.results import EventQueryResult, TraceQueryResult, TraceWithEvents
     from mplp_trace_cli.config import EventConfig, MetricsConfig, TraceModuleOptions
+    from mplp_trace_cli.domain.alert_machine import AlertRecord
+    from mplp_trace_cli.domain.alert_report import AlertChange, AlertList, AlertReport
+    from mplp_trace_cli.domain.alerts import AlertState, Severity
     from mplp_trace_cli.domain.changes import Change
     from mplp_trace_cli.domain.dashboard import DashboardData, DashboardRequest
     from mplp_trace_cli.domain.diff import DiffKind, DiffRow, TraceDiff
@@ -56,6 +59,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "analysis.results": ("EventQueryResult", "TraceQueryResult", "TraceWithEvents"),
     "config": ("EventConfig", "MetricsConfig", "TraceModuleOptions"),
+    "domain.alert_machine": ("AlertRecord",),
+    "domain.alert_report": ("AlertChange", "AlertList", "AlertReport"),
+    "domain.alerts": ("AlertState", "Severity"),
     "domain.dashboard": ("DashboardData", "DashboardRequest"),
     "domain.changes": ("Change",),
     "domain.diff": ("DiffKind", "DiffRow", "TraceDiff"),
@@ -99,6 +105,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "AlertChange",
+    "AlertList",
+    "AlertRecord",
+    "AlertReport",
+    "AlertState",
     "Change",
     "CompactReport",
     "CreateTraceRequest",
@@ -131,6 +142,7 @@ __all__ = [
     "PurgeRequest",
     "RecordEventRequest",
     "RecordMetricRequest",
+    "Severity",
     "TimeRange",
     "Trace",
     "TraceAggregation",
