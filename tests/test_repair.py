@@ -13,7 +13,6 @@ from mplp_trace_cli.storage.child import Child, ChildFailed
 from tests.conftest import Cli
 from tests.helpers_damage import (
     BLOCK,
-    DAMAGES,
     EVENTS,
     HEADERS,
     INBOX,
@@ -54,9 +53,9 @@ def parts(stdout: str) -> dict[str, dict[str, object]]:
     return {part["part"]: part for part in json.loads(stdout)["parts"]}
 
 
-@pytest.mark.parametrize("name", DAMAGES)
-def test_any_damage(template: Path, tmp_path: Path, name: str) -> None:
-    """Doctor says it, repair saves what it can, nothing is changed, doubled or made up."""
+@pytest.mark.parametrize("name", ["bytes", "swapped blocks", "no inbox", "page of the inbox"])
+def test_damage_of_several_kinds(template: Path, tmp_path: Path, name: str) -> None:
+    """Doctor says it, repair saves what it can, nothing is changed or doubled; the soak does every kind."""
     check_damage(template, tmp_path / "damaged", name, 1)
 
 
@@ -97,7 +96,8 @@ def test_every_row_that_can_be_read_is_saved(cli: Cli, block: int) -> None:
     told = parts(done.stdout)
     lost = told["event_log"]["lost"]
     assert lost == len(all_ids()) - len(found)
-    assert (str(told["event_log"]["detail"]).startswith("rows "), done.code) == (bool(lost), int(bool(lost)))
+    assert str(told["event_log"]["detail"]).startswith("rows ") == bool(lost)
+    assert done.code == int(any(part["lost"] for part in told.values()))  # the block may be another table's
 
 
 @pytest.mark.parametrize("at", [0, 8, 13, 4_100, 4_104, 8_192, 8_200])
