@@ -167,7 +167,7 @@ def test_killed_at_random_moments_it_leaves_one_good_file(filled: Cli) -> None:
     filled.ok("flush")
     before = rows_of(filled.db)
     killer = Killer(SEED)
-    for _ in killer.rounds(8):
+    for _ in killer.rounds(4):
         killer.killed(filled.start("compact"), 0.7)
         assert rows_of(filled.db) == before
     filled.ok("compact")
@@ -190,7 +190,7 @@ def test_cut_off_at_lines_spread_over_the_work_it_leaves_one_good_file(filled: C
     for path in filled.folder.glob("traces.duckdb*"):
         shutil.copy(path, template)
     total = lines_of(compact_here, shutil.copytree(template, places / "whole"), count_file=places / "n")
-    for line in [*range(1, total, total // 5), *range(total - 60, total, 6)]:
+    for line in [*range(1, total, total // 3), *range(total - 60, total, 12)]:
         here = shutil.copytree(template, places / f"at{line}")
         assert crash_at(line, compact_here, here)
         assert rows_of(here / "traces.duckdb") == before, f"after a crash at line {line} of {total}"

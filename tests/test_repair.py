@@ -53,7 +53,7 @@ def parts(stdout: str) -> dict[str, dict[str, object]]:
     return {part["part"]: part for part in json.loads(stdout)["parts"]}
 
 
-@pytest.mark.parametrize("name", ["bytes", "swapped blocks", "no inbox", "page of the inbox"])
+@pytest.mark.parametrize("name", ["bytes", "no inbox", "page of the inbox"])
 def test_damage_of_several_kinds(template: Path, tmp_path: Path, name: str) -> None:
     """Doctor says it, repair saves what it can, nothing is changed or doubled; the soak does every kind."""
     check_damage(template, tmp_path / "damaged", name, 1)
@@ -78,7 +78,7 @@ def test_a_sound_store_is_saved_whole(cli: Cli) -> None:
     assert new_of(cli)("record", "more", "--trace", "d").code == 1
 
 
-@pytest.mark.parametrize("block", (1, 7, 13, 25))
+@pytest.mark.parametrize("block", (1, 13))
 def test_every_row_that_can_be_read_is_saved(cli: Cli, block: int) -> None:
     """A damaged block costs the rows of its vectors and no others, and the repair says which."""
     at = HEADERS + block * BLOCK + 1_000
@@ -100,7 +100,7 @@ def test_every_row_that_can_be_read_is_saved(cli: Cli, block: int) -> None:
     assert done.code == int(any(part["lost"] for part in told.values()))  # the block may be another table's
 
 
-@pytest.mark.parametrize("at", [0, 8, 13, 4_100, 4_104, 8_192, 8_200])
+@pytest.mark.parametrize("at", [0, 13, 4_104, 8_200])
 def test_a_damaged_header_costs_nothing_while_one_state_is_whole(cli: Cli, at: int) -> None:
     """The main header is that of any store; of the two others one is enough, with what the inbox has."""
     flip(cli.db, at)
