@@ -374,3 +374,38 @@ def test_an_id_that_has_just_ended_is_taken_also_when_the_store_cannot_be_asked(
         service.create_trace(context_id="c", name="free", trace_id="free").unwrap()
     service.flush().unwrap()
     assert service.info().unwrap().rejects == 0
+
+
+def test_an_old_copy_of_the_inbox_is_refused_also_after_it_took_something(cli: Cli) -> None:
+    """What it takes gets a number that was folded before, and would be dropped in silence."""
+    cli.ok("create", "n", "--trace-id", "t")
+    cli.ok("flush")
+    inbox = Path(f"{cli.db}.inbox")
+    old = inbox.read_bytes()
+    cli.ok("record", "e", "--trace", "t")
+    cli.ok("flush")
+    inbox.write_bytes(old)
+    cli.ok("record", "late", "--trace", "t")
+    for words in (("show", "t"), ("flush",)):
+        done = cli(*words)
+        assert (done.code, "is older than its store" in done.stderr) == (2, True)
+
+
+def test_a_store_that_was_set_back_is_told_and_stays_known(cli: Cli, clock: Clock) -> None:
+    """A later fold goes on behind what is missing; doctor still says so."""
+    with service_at(cli.db, clock) as service:
+        service.create_trace(context_id="c", name="n", trace_id="t").unwrap()
+        service.flush().unwrap()
+        old = cli.db.read_bytes()
+        for event_id in ("e1", "e2"):
+            service.record_event(trace_id="t", event_type="e", event_id=event_id).unwrap()
+            service.flush().unwrap()
+            clock.pass_seconds(100)
+        service.record_event(trace_id="t", event_type="e", event_id="e3").unwrap()
+        service.flush().unwrap()
+    cli.db.write_bytes(old)
+    cli.ok("record", "later", "--trace", "t", "--event-id", "e4")
+    assert "was set back: up to 2 of the entries" in cli("flush").stderr
+    assert cli("flush").stderr == "folded 0 entries\n"
+    gaps = [one for one in json.loads(cli("doctor", "--json").stdout) if one["check"] == "gaps"]
+    assert [one["state"] for one in gaps] == ["warning"]

@@ -180,7 +180,7 @@ def _gaps(looked: Looked) -> Iterator[Finding]:
         return
     kept, dropped = folded_seq(looked.db, inbox.inbox_id), inbox.folded_seq
     if kept >= dropped:
-        yield Finding("gaps", OK, "none")
+        yield from _old_gaps(inbox)
         return
     there = inbox.kept_between(kept, dropped)
     missing = dropped - kept - there
@@ -195,6 +195,13 @@ def _gaps(looked: Looked) -> Iterator[Finding]:
         f"up to {missing:,} are missing",
         "put back the newest copy of the store, or import again what was imported last",
     )
+
+
+def _old_gaps(inbox: Inbox) -> Iterator[Finding]:
+    if not inbox.gaps:
+        yield Finding("gaps", OK, "none")
+    for after, upto in inbox.gaps:
+        yield Finding("gaps", WARNING, f"of the entries {after + 1:,} to {upto:,} the store lacks some")
 
 
 def _traces(looked: Looked) -> Iterator[Finding]:

@@ -66,15 +66,30 @@ def fold_into(db: Connection, pair: Pair) -> int:
     inbox_id = inbox.inbox_id
     done = folded_seq(db, inbox_id)
     entries = 0
+    _tell_gap(pair, done)
     _end_overdue(db, pair)
     _make_stages(db)
     for batch in inbox.batches(done):
         _stage(db, batch, base, pair.now)
+        inbox.note_taken(batch.last_seq)
         _commit(db, inbox_id, batch.last_seq)
         pair.store.make_log_private()
         done, entries = batch.last_seq, entries + batch.entries
     inbox.forget(done, pair.now)
     return entries
+
+
+def _tell_gap(pair: Pair, done: int) -> None:
+    """Notes what a store that was set back lacks: this fold goes on behind it, and would hide it."""
+    inbox = pair.inbox
+    dropped = inbox.folded_seq
+    missing = dropped - done - inbox.kept_between(done, dropped)
+    if done < dropped and missing:
+        inbox.note_gap(done, dropped)
+        pair.store.on_damage(
+            f"the store {pair.store.paths.store} was set back: up to {missing:,} of the entries that were "
+            "folded into it are missing, which the newest copy of it has"
+        )
 
 
 def _end_overdue(db: Connection, pair: Pair) -> None:
@@ -113,13 +128,21 @@ def check_pair(db: Connection, pair: Pair) -> None:
             f"{pair.inbox.path} belongs to another store than {pair.store.paths.store}",
             hint=_PUT_BACK,
         )
-    done, given = folded_seq(db, pair.inbox.inbox_id), pair.inbox.last_seq
-    if given < done:
+    done, known = folded_seq(db, pair.inbox.inbox_id), _known_folds(pair.inbox)
+    if known < done:
         # What an old copy takes in gets numbers that were folded once already, and would be dropped.
         raise WrongPair(
-            f"{pair.inbox.path} is older than its store: folded are {done:,} entries, it knows {given:,}",
+            f"{pair.inbox.path} is older than its store: folded are {done:,} entries, it knows {known:,}",
             hint=_PUT_BACK,
         )
+
+
+def _known_folds(inbox: Inbox) -> int:
+    """How far an inbox knows at most that it was folded."""
+    taken = inbox.taken_seq
+    if taken is None and inbox.store_id is not None:
+        return inbox.last_seq  # written before folds were noted beforehand
+    return max(taken or 0, inbox.folded_seq)
 
 
 _PUT_BACK = "put back the two files that belong together, or move the inbox away"

@@ -285,6 +285,32 @@ class Inbox(SqliteFile):
             row = self.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return row[0] if row else None
 
+    def _note(self, key: str, value: object) -> None:
+        """For use inside `writing`."""
+        self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    @property
+    def taken_seq(self) -> int | None:
+        """How far a fold has set out to come; None in an inbox from before that was noted."""
+        value = self._meta("taken_seq")
+        return None if value is None else int(str(value))
+
+    def note_taken(self, seq: int) -> None:
+        """Notes, before the store has it, that a fold takes all up to `seq`: an old copy does not know it."""
+        with self.writing():
+            self._note("taken_seq", seq)
+
+    @property
+    def gaps(self) -> list[tuple[int, int]]:
+        """Spans of seq, each after its first number, of which a store that was set back lacks entries."""
+        value = self._meta("gaps")
+        return [] if value is None else [(low, high) for low, high in json.loads(str(value))]
+
+    def note_gap(self, after: int, upto: int) -> None:
+        """Notes such a span."""
+        with self.writing():
+            self._note("gaps", json.dumps([*self.gaps, (after, upto)]))
+
     def bind_to(self, store_id: str) -> None:
         """Notes the store that this inbox folds into."""
         with self.writing() as db:

@@ -77,7 +77,7 @@ class Store:
         self.paths = paths
         self.settings = settings or StoreSettings()
         self._on_wait = on_wait or (lambda _reason: None)
-        self._on_damage = on_damage or _log_damage
+        self.on_damage = on_damage or _log_damage
 
     def exists(self) -> bool:
         """True when the file is there."""
@@ -164,7 +164,7 @@ class Store:
         except LogDamaged as error:
             reason = error.details["reason"]
             aside = _renamed_aside(self.paths.log)
-        self._on_damage(
+        self.on_damage(
             f"the log of the store could not be replayed ({reason}) and lies in {aside} now; what was folded "
             "last may be missing: mplp-trace doctor"
         )
