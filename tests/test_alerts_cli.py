@@ -37,6 +37,11 @@ def alerts(cli: Cli, *words: str, **given: Any) -> Any:
     return cli("--config", cli.folder / "alerts.toml", "alerts", *words, **given)
 
 
+def named(cli: Cli) -> str:
+    """How a hint begins that works with this config as it stands."""
+    return f"mplp-trace --config {cli.folder / 'alerts.toml'}"
+
+
 def rows(cli: Cli, *words: str) -> list[dict[str, Any]]:
     """What such a command answers as JSON, however it ends."""
     found: list[dict[str, Any]] = json.loads(alerts(cli, *words, "--json").stdout)
@@ -93,7 +98,7 @@ def test_acknowledging(cli: Cli, notes: Path) -> None:
     nothing = alerts(cli, "ack", "deep")
     assert (nothing.code, nothing.stderr) == (
         1,
-        "error: no such alert is firing: deep\nhint: mplp-trace alerts list\n",
+        f"error: no such alert is firing: deep\nhint: {named(cli)} alerts list\n",
     )
     set_depth(cli, 12)
     alerts(cli, "check")
@@ -330,7 +335,7 @@ def test_no_store(cli: Cli) -> None:
     for words in (("check",), ("list",), ("history",), ("ack", "deep"), ("watch", "--count", "1")):
         done = alerts(cli, *words)
         assert (done.code, done.stdout) == (2, ""), words
-        assert done.stderr == f"error: there is no store at {cli.db}\nhint: mplp-trace create NAME\n"
+        assert done.stderr == (f"error: there is no store at {cli.db}\nhint: {named(cli)} create NAME\n")
     assert [path.name for path in cli.folder.iterdir()] == ["alerts.toml"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +198,27 @@ def test_cut_off_at_lines_spread_over_the_work_it_leaves_one_good_file(filled: C
         compact_here(here)
         assert rows_of(here / "traces.duckdb") == before
         shutil.rmtree(here)
+
+
+def test_tables_of_the_users_own_come_along(filled: Cli) -> None:
+    """One that refers to another comes after it; one that cannot be copied is named, and nothing changes."""
+    filled.ok("flush")
+    with duckdb.connect(str(filled.db)) as db:
+        db.execute("CREATE TABLE owners (id INTEGER PRIMARY KEY); INSERT INTO owners VALUES (1)")
+        db.execute("CREATE TABLE notes (id INTEGER REFERENCES owners (id)); INSERT INTO notes VALUES (1)")
+    filled.ok("compact")
+    with duckdb.connect(str(filled.db)) as db:
+        assert db.execute("SELECT * FROM notes").fetchall() == [(1,)]
+        db.execute("CREATE TABLE twice (n INTEGER, m INTEGER GENERATED ALWAYS AS (n * 2))")
+        db.execute("INSERT INTO twice VALUES (1)")
+    done = filled("compact")
+    assert (done.code, "twice" in done.stderr, "Traceback" in done.stderr) == (2, True, False)
+    assert filled.ok("info")
+
+
+def test_the_modes_of_the_file_stay(filled: Cli) -> None:
+    """Whoever shares a store with a group goes on sharing it."""
+    filled.ok("flush")
+    filled.db.chmod(0o660)
+    filled.ok("compact")
+    assert stat.S_IMODE(filled.db.stat().st_mode) == 0o660

@@ -251,7 +251,7 @@ def test_the_trace_of_a_killed_process_is_found_told_and_ended(cli: Cli) -> None
         assert cli.ok("expire", "--killed") == ""
         dies.kill()
     done = cli("query", "--status", "active")
-    assert done.stderr == f"the process of 1 active trace has ended: mplp-trace fail {killed}\n"
+    assert done.stderr == "1 active trace of a process that has ended: mplp-trace expire --killed\n"
     assert [line.split()[3] for line in done.stdout.splitlines()[2:]] == ["active", "killed"]
     assert cli("show", killed).stderr == done.stderr
     assert cli("show", alive).stderr == ""

@@ -14,6 +14,7 @@ from mplp_trace_cli.service import TraceManagementService
 from mplp_trace_cli.storage import inbox as inbox_module
 from mplp_trace_cli.storage.inbox import EVENT, Inbox
 from mplp_trace_cli.storage.paths import StorePaths
+from tests.conftest import Cli
 from tests.helpers_storage import (
     Clock,
     entries,

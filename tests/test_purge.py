@@ -398,7 +398,7 @@ def test_retention_is_kept_at_a_fold_once_a_day(db: Path) -> None:
     with kept_by(db, clock, heard=heard, retention_period_days=2) as service:
         clock.now = at(3)
         assert left(service)[0] == {"t1", "t2", "t3", "t4"}
-        assert heard[0].startswith("purged 1 trace and 1 metric sample, about ")
+        assert heard[0].startswith("purged 1 trace and 1 metric sample: ")
         clock.now = at(3) + DAY_US - 1
         assert len(left(service)[0]) == 4
         clock.now = at(4)
@@ -471,3 +471,12 @@ def test_a_store_that_is_too_large_loses_its_oldest_days_and_shrinks(db: Path) -
         assert left(service)[0] == before
         clock.pass_seconds(DAY / 2)
         assert left(service)[0] == set()
+
+
+def test_an_empty_text_is_no_filter(cli: Cli) -> None:
+    """It stands in every trace: an unset variable of a script must not purge everything."""
+    cli.ok("create", "n", "--trace-id", "t")
+    cli.ok("complete", "t")
+    done = cli("purge", "--text", "", "--yes")
+    assert (done.code, done.stderr.startswith("error: text: must not be empty")) == (2, True)
+    assert cli.ok("query", "--format", "csv").count("\n") == 1

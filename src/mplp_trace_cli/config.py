@@ -167,8 +167,8 @@ def check_options(options: TraceModuleOptions) -> None:
     parse_word(Level, options.event_config.default_level, "event_config.default_level")
     if options.event_config.max_event_bytes <= 0:
         raise InvalidInput("event_config.max_event_bytes: must be greater than 0")
-    if options.max_store_size is not None:
-        bytes_of(options.max_store_size, "max_store_size")
+    if options.max_store_size is not None and bytes_of(options.max_store_size, "max_store_size") == 0:
+        raise InvalidInput("max_store_size: must be greater than 0")
     bytes_of(options.memory_limit, "memory_limit")
     if options.retention_period_days is not None and not 0 < options.retention_period_days < math.inf:
         raise InvalidInput("retention_period_days: must be greater than 0")

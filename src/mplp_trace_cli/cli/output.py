@@ -6,7 +6,7 @@ import io
 import os
 import sys
 
-from mplp_trace_cli.cli.settings import current
+from mplp_trace_cli.cli.settings import current, for_this_store
 from mplp_trace_cli.domain.visible import visible
 
 __all__ = ["StdoutClosed", "answer", "error", "note", "paints", "stand_in", "visible", "warning"]
@@ -60,7 +60,7 @@ def error(text: str, hint: str | None = None) -> None:
     """What could not be done, and a remedy."""
     _say(f"{_painted('error:', '31')} {visible(text)}")
     if hint:
-        _say(f"{_painted('hint:', '36')} {visible(hint)}")
+        _say(f"{_painted('hint:', '36')} {visible(for_this_store(hint))}")
 
 
 def _say(line: str) -> None:

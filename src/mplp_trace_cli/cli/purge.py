@@ -80,8 +80,9 @@ def _for_people(report: PurgeReport) -> dict[str, str]:
         "traces": f"{report.traces:,} finished",
         "events": f"{report.events:,}",
         "metrics": counted(report.metrics, "sample"),
-        "size": f"about {humane_bytes(report.bytes)}",
     }
+    if report.bytes is not None:
+        told["size"] = f"about {humane_bytes(report.bytes)}"
     if report.oldest is not None and report.newest is not None:
         told["days"] = f"{format_instant(report.oldest)[:10]} to {format_instant(report.newest)[:10]}"
     return told

@@ -39,6 +39,15 @@ def current() -> Settings:
     return _settings[0]
 
 
+def for_this_store(hint: str) -> str:
+    """A hint that is a command of ours, so that it works as it stands on the store that was named."""
+    import shlex  # only for the few who need a hint
+
+    named = [("--db", current().db), ("--config", current().config)]
+    options = "".join(f" {option} {shlex.quote(value)}" for option, value in named if value)
+    return hint.replace("mplp-trace", f"mplp-trace{options}", 1) if hint.startswith("mplp-trace ") else hint
+
+
 def set_option(name: str, value: Any) -> None:
     """Notes a global option, wherever on the command line it stood; raises InvalidInput."""
     if name == "color" and value not in (None, *COLORS):

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.analysis.queries import last_events
 from mplp_trace_cli.cli import formats, output
+from mplp_trace_cli.cli.settings import for_this_store
 from mplp_trace_cli.cli.tables import is_wide, shown_id
-from mplp_trace_cli.domain.words import humane_duration
+from mplp_trace_cli.domain.words import counted, humane_duration
 from mplp_trace_cli.storage.processes import ended_process
 
 if TYPE_CHECKING:
@@ -62,9 +63,6 @@ def _ago(instant: int, now: int) -> str:
 
 def tell_killed(trace_ids: list[str]) -> None:
     """Says on stderr that the processes of traces have ended, and what to do."""
-    if len(trace_ids) == 1:
-        output.note(f"the process of 1 active trace has ended: mplp-trace fail {trace_ids[0]}")
-    elif trace_ids:
-        output.note(
-            f"the processes of {len(trace_ids):,} active traces have ended: mplp-trace expire --killed"
-        )
+    if trace_ids:
+        whose = counted(len(trace_ids), "active trace")
+        output.note(f"{whose} of a process that has ended: {for_this_store('mplp-trace expire --killed')}")

@@ -111,13 +111,13 @@ class EndedTrace(NamedTuple):
 
 
 class PurgeReport(NamedTuple):
-    """What a purge took, or would take in a dry run; `bytes` is an estimate."""
+    """What a purge took, or would take in a dry run; `bytes` is an estimate, None in a small store."""
 
     dry_run: bool
     traces: int
     events: int
     metrics: int
-    bytes: int
+    bytes: int | None
     oldest: int | None
     """When the first of it ended or was measured, in microseconds since 1970; None where nothing goes."""
     newest: int | None

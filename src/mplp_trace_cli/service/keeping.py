@@ -89,6 +89,9 @@ def _selection(asked: PurgeRequest) -> PurgeSelection:
     wanted: TraceFilter = request_of(TraceFilter, asked.filter, {})
     if TraceStatus.ACTIVE.value in texts_of(wanted.status, "status"):
         raise InvalidInput("status: active traces are never purged", hint="mplp-trace expire --idle 1d")
+    if "" in texts_of(wanted.text, "text"):
+        # It stands in every text: an unset variable of a script would purge everything.
+        raise InvalidInput("text: must not be empty")
     condition = trace_condition(wanted)
     before = to_instant(asked.before, "before")
     if before is None and not condition.sql:

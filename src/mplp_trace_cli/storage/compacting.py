@@ -9,8 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from typing import Any
+
+import duckdb
 
 from mplp_trace_cli.domain.errors import StorageFailed, StoreBusy
 from mplp_trace_cli.domain.requests import CompactReport
@@ -94,10 +97,30 @@ def _write_anew(db: Connection, draft: str) -> None:
     db.execute(f"SET checkpoint_threshold = '{CHECKPOINT_AT}'")
     db.execute(f"ATTACH {_quoted(draft)} AS draft")
     db.execute("COPY FROM DATABASE store TO draft (SCHEMA)")
-    for name in _tables(db):
-        db.execute(f"INSERT INTO draft.{name} {_rows(name)}")
+    _fill(db, _tables(db))
     db.execute("CHECKPOINT draft")
     db.execute("DETACH draft")
+
+
+def _fill(db: Connection, tables: list[str]) -> None:
+    """Copies the rows; a table of the user's own that refers to another one comes after it.
+
+    Raises StorageFailed for one that cannot be copied, such as one with generated columns.
+    """
+    reasons: dict[str, duckdb.Error] = {}
+    for name in tables:
+        try:
+            db.execute(f"INSERT INTO draft.{name} {_rows(name)}")
+        except (duckdb.ConstraintException, duckdb.BinderException) as error:
+            reasons[name] = error
+    if len(reasons) == len(tables):
+        name, reason = next(iter(reasons.items()))
+        raise StorageFailed(
+            f"the table {name} cannot be copied: {str(reason).splitlines()[0]}",
+            hint="move tables that are not of mplp-trace into a file of their own",
+        ) from reason
+    if reasons:
+        _fill(db, list(reasons))
 
 
 def _tables(db: Connection) -> list[str]:
@@ -138,7 +161,7 @@ def _put_in_place(draft: str, store: Store) -> None:
     path = store.paths.store
     with os_errors(path):
         kept = os.stat(path)
-        os.chmod(draft, 0o600)
+        os.chmod(draft, stat.S_IMODE(kept.st_mode))
         if (kept.st_uid, kept.st_gid) != (os.geteuid(), os.getegid()):
             os.chown(draft, kept.st_uid, kept.st_gid)
         _sync(draft)

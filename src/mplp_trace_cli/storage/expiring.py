@@ -71,7 +71,7 @@ def _unfinished(db: Connection, now: int, rules: ExpireRules) -> list[_Candidate
     found = []
     for trace_id, name, metadata, started, last in db.execute(statement("unfinished_traces")).fetchall():
         pid = ended_process(metadata) if rules.killed else None
-        if pid is not None:
+        if pid is not None and started < now:
             at = max(started + 1, min(last, now))
             end = EndedTrace(trace_id, name, TraceStatus.FAILED, at, "killed")
             found.append(_Candidate(end, f"its process ({pid}) has ended"))

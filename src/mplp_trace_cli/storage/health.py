@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from mplp_trace_cli.domain.times import DAY_US, day_of, parse_instant
 from mplp_trace_cli.storage.fold import overlay
 from mplp_trace_cli.storage.migrations import MIGRATIONS
-from mplp_trace_cli.storage.purging import used_bytes
+from mplp_trace_cli.storage.purging import SMALL_BYTES, used_bytes
 from mplp_trace_cli.storage.reading import inbox_to_read
 from mplp_trace_cli.storage.sql import statement
 from mplp_trace_cli.storage.store import Connection, Store
 
 GROWTH_DAYS = 14
-SMALL_BYTES = 10_000_000
-"""Below this a store is mostly blocks that rows have not filled yet, which says nothing of the rows."""
 _NETWORK = ("nfs", "cifs", "smb", "sshfs", "9p", "afs", "ceph", "gluster", "lustre")
 
 

@@ -14,6 +14,10 @@ from mplp_trace_cli.storage.store import TABLES, Connection, define_views, roll_
 _OF_TRACES = ("event_log", "trace_ends", "trace_starts")
 
 
+SMALL_BYTES = 10_000_000
+"""Below this a store is mostly blocks that rows have not filled yet, which says nothing of the rows."""
+
+
 class PurgeSelection(NamedTuple):
     """What is to go: finished traces that pass a condition and ended before an instant, and samples.
 
@@ -51,7 +55,7 @@ def tell_purge(db: Connection, selection: PurgeSelection) -> PurgeReport:
         traces=traces,
         events=events,
         metrics=metrics,
-        bytes=round(used_bytes(db) * share),
+        bytes=_size_of(db, share),
         oldest=min(moments, default=None),
         newest=max(moments, default=None),
     )
@@ -70,6 +74,11 @@ def purge(pair: Pair, selection: PurgeSelection, wait_seconds: float) -> PurgeRe
         pair.inbox.forget_traces(_purged(db, pair.inbox.known_ids()))
         _delete(db, selection)
     return report._replace(dry_run=False)
+
+
+def _size_of(db: Connection, share: float) -> int | None:
+    used = used_bytes(db)
+    return round(used * share) if used >= SMALL_BYTES else None
 
 
 def _purged(db: Connection, trace_ids: list[str]) -> list[str]:

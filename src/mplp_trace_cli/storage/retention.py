@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from mplp_trace_cli.config import TraceModuleOptions, bytes_of
-from mplp_trace_cli.domain.errors import TraceError
+from mplp_trace_cli.domain.errors import StorageFailed, TraceError
 from mplp_trace_cli.domain.requests import PurgeReport
 from mplp_trace_cli.domain.times import DAY_US, MAX_INSTANT, MIN_INSTANT
 from mplp_trace_cli.domain.words import counted, humane_bytes
@@ -64,17 +64,26 @@ def _tidy(pair: Pair, rules: RetentionRules, say: Say) -> None:
 
 
 def _shrink(pair: Pair, most_bytes: int, say: Say) -> None:
-    compact(pair, 0)  # rows that were deleted earlier would be counted, and too much would go
+    _compact(pair, say)  # rows that were deleted earlier would be counted, and too much would go
     while _size(pair) > most_bytes and (day := _first_day_kept(pair, most_bytes)) is not None:
         report = purge(pair, PurgeSelection(day * DAY_US), 0)
-        compact(pair, 0)
+        _compact(pair, say)
         _say(report, say, "to keep within max_store_size")
+
+
+def _compact(pair: Pair, say: Say) -> None:
+    """Gives the disk back where that can be: on a full disk what is purged makes room for what comes."""
+    try:
+        compact(pair, 0)
+    except StorageFailed as error:
+        say(f"max_store_size: the file stays as large as it is: {error.message}")
 
 
 def _say(report: PurgeReport, say: Say, why: str) -> None:
     if report.traces or report.metrics:
         traces, samples = counted(report.traces, "trace"), counted(report.metrics, "metric sample")
-        say(f"purged {traces} and {samples}, about {humane_bytes(report.bytes)}: {why}")
+        size = "" if report.bytes is None else f", about {humane_bytes(report.bytes)}"
+        say(f"purged {traces} and {samples}{size}: {why}")
 
 
 def _size(pair: Pair) -> int:
