@@ -224,7 +224,9 @@ def test_ctrl_c_during_an_import_records_nothing_of_that_file(open_store: Cli, l
     assert json.loads(open_store.ok("doctor", "--json"))[1]["state"] == "ok"
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_stream_that_is_stopped_keeps_what_it_has_read(
     open_store: Cli, number: signal.Signals, code: int
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -178,3 +179,19 @@ def test_threads_are_heard_in_the_order_of_arrival(recording: TraceManagementSer
     with recording.reading() as db:
         kept = [row[0] for row in db.execute("SELECT event_id FROM events ORDER BY seq").fetchall()]
     assert heard == kept
+
+
+def test_one_that_means_to_end_the_program_goes_on_hearing(service: TraceManagementService) -> None:
+    """Its thread is not the program's: it is counted as failed, and the next event is delivered."""
+    heard: list[str] = []
+
+    def leave(event: Event) -> None:
+        heard.append(event.event_type)
+        sys.exit(3)
+
+    trace = service.create_trace(context_id="c", name="n").unwrap()
+    listener = service.add_event_listener(leave)
+    for number in range(3):
+        service.record_event(trace_id=trace.trace_id, event_type=f"e{number}").unwrap()
+    service.remove_event_listener(leave)
+    assert (heard, listener.failed) == (["e0", "e1", "e2"], 3)

@@ -304,3 +304,11 @@ def test_two_modules_on_one_store(module: TraceModule, tmp_path: Path) -> None:
         first.record_event(trace_id=trace, event_type="b").unwrap()
         for service in (first, second):
             assert [one.event_type for one in service.get_trace_by_id(trace).unwrap().events] == ["a", "b"]
+
+
+def test_every_public_name_is_there() -> None:
+    """`from mplp_trace_cli import *` takes them all, each from its home."""
+    import mplp_trace_cli
+
+    for name in mplp_trace_cli.__all__:
+        assert getattr(mplp_trace_cli, name).__name__ == name

@@ -11,6 +11,7 @@ import time
 import pytest
 from rich.cells import cell_len
 
+from mplp_trace_cli.domain.times import format_instant
 from tests.conftest import COMMAND, Cli
 from tests.helpers_storage import Clock, held_for_writing, recorded_ids, service_at
 from tests.terminal import COLOR, Screen, dangers, on_terminal
@@ -295,3 +296,26 @@ def test_commands_that_record_meanwhile(opened: Cli) -> None:
     opened.ok("fail", TRACE, "--message", "why")
     types = [json.loads(line)["event_type"] for line in lines_of(tail, 4)]
     assert types == ["one", "two", "three", "trace_failed"]
+
+
+def test_until_shows_what_happened_before_it(opened: Cli) -> None:
+    """Following ends at that moment with the very events that `events` has."""
+    until = format_instant(time.time_ns() // 1_000 + 1_500_000)
+    tail = opened.start("tail", "-n", "0", "-f", "--until", until, "--format", "jsonl")
+    with service_at(opened.db) as service:
+        while tail.poll() is None:
+            service.record_event(trace_id=TRACE, event_type="e").unwrap()
+            time.sleep(0.02)  # so that the pipe holds all of it
+    out, err = tail.communicate()
+    assert (tail.returncode, err) == (0, b"")
+    shown = [json.loads(line)["event_id"] for line in out.splitlines()]
+    kept = [row["event_id"] for row in json.loads(opened.ok("events", "--until", until, "--json"))]
+    assert shown
+    assert shown == kept[len(kept) - len(shown) :]
+
+
+def test_more_than_any_store_has_is_a_usage_error(opened: Cli) -> None:
+    """One line, as for any other wrong number."""
+    done = opened("tail", "-n", "99999999999999999999")
+    assert (done.code, done.stdout, done.stderr.count("error: ")) == (2, "", 1)
+    assert "Conversion" not in done.stderr

@@ -74,7 +74,7 @@ def _guarded(arguments: list[str]) -> int:
         return _usage(error, arguments)
     except (output.StdoutClosed, KeyboardInterrupt, typer.Abort, signals.Terminated) as stopped:
         unheard = isinstance(stopped, output.StdoutClosed) and is_best_effort(arguments)
-        return OK if unheard else _STOPPED.get(type(stopped), INTERRUPTED)
+        return OK if unheard else signals.exit_code() or _STOPPED.get(type(stopped), INTERRUPTED)
     except (OSError, MemoryError) as error:
         return _told(_sentence(error), None, FAILED, arguments)
     except Exception as fault:

@@ -1,4 +1,4 @@
-"""Signals: Ctrl-C and SIGTERM end a command, and at once the query that it runs.
+"""Signals: Ctrl-C, SIGTERM and a terminal that is closed end a command, and at once the query that it runs.
 
 Python runs its handlers between two of its own instructions, and a query is one long call. So a thread hears
 of a signal too, through a pipe, and tells DuckDB to stop; then the handler has its turn.
@@ -16,7 +16,7 @@ from typing import NoReturn
 
 DEAF_SECONDS = 0.5
 _LOOK_SECONDS = 0.1
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _received: list[int] = []
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from mplp_trace_cli.service.following import Tail
 
 SHOWN = 10
+MOST = 10**9
+GRACE_US = 300_000
+"""How much later than `--until` what happened before it may be committed."""
 STREAMED = ("table", "jsonl", "csv")
 POLL_SECONDS = 0.05
 _STDOUT = 1
@@ -30,7 +33,8 @@ _STDOUT = 1
 
 def tail_command(
     number: Annotated[
-        int, typer.Option("-n", "--number", metavar="N", min=0, help="How many of the newest events.")
+        int,
+        typer.Option("-n", "--number", metavar="N", min=0, max=MOST, help="How many of the newest events."),
     ] = SHOWN,
     follow: Annotated[
         bool, typer.Option("-f", "--follow", help="Then show what is recorded, by any process, as it comes.")
@@ -77,9 +81,12 @@ def _rows(service: TraceManagementService, tail: Tail, end: int | None) -> Itera
     if stream is None:
         return
     reader = _Reader()
-    while end is None or service.now() < end:
+    while True:
+        is_over = end is not None and service.now() >= end + GRACE_US
         rows = stream.rows()
         yield from rows
+        if is_over and not stream.is_behind:
+            return
         if rows or not stream.is_behind:
             sys.stdout.flush()
             reader.wait(0 if stream.is_behind else POLL_SECONDS)

@@ -111,7 +111,10 @@ class EventStream:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.close()
+        import asyncio
+
+        self._closing.set()
+        await asyncio.to_thread(self.close)  # which waits for a look that is under way
 
 
 class Tail(NamedTuple):

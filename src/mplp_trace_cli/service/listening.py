@@ -70,7 +70,7 @@ class EventListener:
         while (event := self._waiting.get()) is not None and not self._stopped:
             try:
                 self._hear(event if isinstance(event, Event) else Event.from_row(event))
-            except Exception:
+            except BaseException:  # also one that means to end the program: this thread is not its own
                 self.failed += 1
                 _log.exception("an event listener raised; recording goes on")
             if self._waiting.empty():
