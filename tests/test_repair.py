@@ -26,7 +26,7 @@ from tests.helpers_damage import (
     overwrite,
     readable_ids,
 )
-from tests.helpers_storage import event_ids, held_for_writing, repeated
+from tests.helpers_storage import event_ids, held_for_writing, inbox_file, repeated
 
 
 @pytest.fixture(scope="module")
@@ -199,3 +199,25 @@ def test_a_helper_that_dies_is_told_and_started_again(template: Path) -> None:
         process.kill()
         process.wait()
         assert len(child.answer("headers", 60, source=str(template / STORE))["headers"]) == 2
+
+
+@pytest.mark.parametrize("order", ["ASC", "DESC"])
+def test_a_page_at_either_end_of_the_inbox_costs_its_own_entries_alone(tmp_path: Path, order: str) -> None:
+    """Also in place, where what was recorded meanwhile is looked for behind the last one."""
+    cli = Cli(tmp_path)
+    cli.ok("create", "n", "--trace-id", "t")
+    cli.ok("flush")
+    lines = [json.dumps({"trace_id": "t", "event_type": "e", "event_id": f"i{n}"}) for n in range(400)]
+    cli.ok("record", "-", stdin="\n".join(lines))
+    with inbox_file(cli.db) as inbox:
+        inbox.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = (tmp_path / INBOX).read_bytes()
+    place = content.find(b'"i0"') if order == "ASC" else content.rfind(b'"i399"')
+    overwrite(tmp_path / INBOX, place // 4_096 * 4_096, bytes(200))
+    done = cli("doctor", "--repair", "--in-place", "--json")
+    assert (done.code, done.stderr.count("error")) == (1, 0), done.stderr
+    inbox_part = parts(done.stdout)["inbox"]
+    assert inbox_part["lost"]
+    found = event_ids(cli.db)
+    assert len(found) >= 300
+    assert not repeated(found)

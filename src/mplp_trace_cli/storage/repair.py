@@ -275,7 +275,8 @@ class _Repair:
             )
             faults = [*([detail] if detail else []), *read["faults"]]
             self._restored, self.last_read = read["restored"], read["last"]
-            saved = Saved(INBOX, read["taken"], len(faults), "; ".join(faults[:3]))
+            lost = read["lost"] + bool(detail)
+            saved = Saved(INBOX, read["taken"], lost, "; ".join(faults))
         except ChildFailed as error:
             saved = Saved(INBOX, 0, None, f"it cannot be read: {error.message}")
         unfolded = self._answer("finish", WHOLE_SECONDS, new=self.new.store, now=self._now)["unfolded"]

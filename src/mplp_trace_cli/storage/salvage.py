@@ -33,7 +33,7 @@ from mplp_trace_cli.storage.inbox import (
 )
 from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.recording import open_trace_of
-from mplp_trace_cli.storage.store import TABLES, Connection, Store, is_held
+from mplp_trace_cli.storage.store import NO_LOG, TABLES, Connection, Store, is_held, is_log_passed_over
 
 KEPT = (*TABLES, "imported_files")
 """The tables whose rows are saved; the others say which inbox belongs to the store: there is a new one."""
@@ -48,6 +48,8 @@ TABLE_OF = {
     REJECT: "rejected_lines",
 }
 ENTRIES_AT_ONCE = 1_000
+FAULTS_TOLD = 3
+_LAST_GIVEN = "SELECT seq FROM sqlite_sequence WHERE name = 'entries'"
 Answers = Iterator[Mapping[str, Any]]
 RawEntry = tuple[int, str, str]
 """The seq, kind and body of an entry."""
@@ -112,6 +114,8 @@ def open_old(path: str) -> Answers:
             if is_held(error):
                 raise StoreBusy("another program has it open for writing") from error
             raise
+        if is_log_passed_over(db, f"{path}.wal", "old"):
+            raise StoreDamaged(f"its log: {NO_LOG}")
         found = {name for (name,) in db.execute(_TABLE_NAMES).fetchall()}
         if not found.intersection(TABLES):
             raise StoreDamaged("it has none of the tables of a store")
@@ -198,7 +202,7 @@ def stage_inbox(source: str, draft: str, with_log: bool) -> Answers:
         shutil.copyfile(f"{source}-wal", f"{draft}-wal")
     with _inbox_copy(draft) as db:
         meta = dict(_readable(db, "SELECT key, value FROM meta"))
-        db.execute("SELECT max(seq) FROM entries").fetchone()
+        db.execute("SELECT seq FROM entries LIMIT 0").fetchone()
         yield {"inbox_id": meta.get("inbox_id")}
 
 
@@ -248,6 +252,7 @@ def read_inbox(draft: str, new: str, folded: int | None, base: int, doubtful: li
         yield {
             "taken": taken + len(lost),
             "restored": restored,
+            "lost": reading.lost,
             "faults": reading.faults,
             "last": reading.last,
         }
@@ -260,23 +265,29 @@ class _Entries:
         self._db = db
         self.last = 0
         self.begun: list[str] = []
+        self.lost = 0
         self.faults: list[str] = []
+        """Why, of the first of them."""
 
     def groups(self) -> Iterator[list[RawEntry]]:
         first, last = self._bounds()
+        self.last = last
         while first <= last:
             yield self._between(first, min(last, first + ENTRIES_AT_ONCE - 1))
             first += ENTRIES_AT_ONCE
 
     def _bounds(self) -> tuple[int, int]:
-        bounds = []
-        for function in ("min", "max"):
-            try:
-                bounds.append(self._db.execute(f"SELECT {function}(seq) FROM entries").fetchone()[0] or 0)
-            except sqlite3.DatabaseError as error:
-                self.faults.append(str(error))
-                return 1, 0
-        return bounds[0], bounds[1]
+        """The first and the last seq there may be: a page at an end that cannot be read costs its entries."""
+        (given,) = next(iter(_readable(self._db, _LAST_GIVEN)), (0,))
+        return self._bound("min", 1), self._bound("max", given)
+
+    def _bound(self, function: str, otherwise: int) -> int:
+        try:
+            return self._db.execute(f"SELECT {function}(seq) FROM entries").fetchone()[0] or 0
+        except sqlite3.DatabaseError as error:
+            if otherwise == 0:
+                self._fault("entries", error)
+            return otherwise
 
     def _between(self, first: int, last: int) -> list[RawEntry]:
         query = "SELECT seq, CAST(kind AS TEXT), CAST(body AS TEXT) FROM entries WHERE seq BETWEEN ? AND ?"
@@ -284,19 +295,20 @@ class _Entries:
             rows = self._db.execute(f"{query} ORDER BY seq", (first, last)).fetchall()
         except sqlite3.DatabaseError as error:
             if first == last:
-                self._fault(first, error)
+                self._fault(f"entry {first:,}", error)
                 return []
             middle = (first + last) // 2
             return self._between(first, middle) + self._between(middle + 1, last)
-        for seq, kind, body in rows:
-            self.last = max(self.last, seq)
+        for _, kind, body in rows:
             if kind == START:
                 with contextlib.suppress(ValueError, IndexError, TypeError):
                     self.begun.append(json.loads(body)[0])
         return rows
 
-    def _fault(self, seq: int, error: sqlite3.DatabaseError) -> None:
-        self.faults.append(f"entry {seq:,}: {error}")
+    def _fault(self, what: str, error: sqlite3.DatabaseError) -> None:
+        self.lost += 1
+        if len(self.faults) < FAULTS_TOLD:
+            self.faults.append(f"{what}: {error}")
 
 
 class _Saved:
@@ -395,8 +407,8 @@ def take_late(inbox: str, log: str | None, new: str, after: int) -> Answers:
         if log is not None:
             shutil.copyfile(log, f"{draft}-wal")
         with _inbox_copy(draft) as old, contextlib.closing(Inbox(StorePaths(new))) as taking:
-            query = "SELECT seq, kind, body FROM entries WHERE seq > ? ORDER BY seq"
-            entries = old.execute(query, (after,)).fetchall()
+            query = f"SELECT seq, kind, body FROM entries WHERE seq > {after:d} ORDER BY seq"
+            entries = _readable(old, query)  # nobody can have recorded into a page that cannot be read
             begun = [TraceRow(*json.loads(body)) for _, kind, body in entries if kind == START]
             ended = [json.loads(body)[0] for _, kind, body in entries if kind == END]
             with taking.writing():
