@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,8 @@ from tests.helpers_damage import (
     overwrite,
     readable_ids,
 )
-from tests.helpers_storage import event_ids, held_for_writing, inbox_file, repeated
+from tests.helpers_processes import start
+from tests.helpers_storage import event_ids, held_for_writing, inbox_file, repeated, service_at
 
 
 @pytest.fixture(scope="module")
@@ -221,3 +223,49 @@ def test_a_page_at_either_end_of_the_inbox_costs_its_own_entries_alone(tmp_path:
     found = event_ids(cli.db)
     assert len(found) >= 300
     assert not repeated(found)
+
+
+def killed_repair(db: Path, calls: int) -> None:
+    """Repairs in place and is gone right before one of the changes of names."""
+    done = 0
+
+    def counted(change: Callable[..., None]) -> Callable[..., None]:
+        def changed(source: str, target: str) -> None:
+            nonlocal done
+            if ".new-" not in target:
+                done += 1
+            if done == calls:
+                os._exit(9)
+            change(source, target)
+
+        return changed
+
+    os.link, os.rename, os.replace = counted(os.link), counted(os.rename), counted(os.replace)
+    with service_at(db) as service:
+        service.repair(in_place=True).unwrap()
+
+
+@pytest.mark.parametrize("calls", range(1, 6))
+def test_a_repair_that_is_killed_leaves_a_store_and_can_be_done_again(tmp_path: Path, calls: int) -> None:
+    """Doctor names no command that removes what may be the only copy."""
+    cli = Cli(tmp_path)
+    cli.ok("create", "n", "--trace-id", "t")
+    ids = {cli.ok("record", "folded", "--trace", "t")}
+    cli.ok("flush")
+    ids.add(cli.ok("record", "waits", "--trace", "t"))
+    flip(cli.db, 13)
+    (tmp_path / f"{STORE}.wal").write_bytes(b"x" * 100)
+    process = start(killed_repair, cli.db, calls)
+    process.join(60)
+    assert process.exitcode == 9
+    assert {STORE, INBOX} <= {path.name for path in tmp_path.iterdir()}
+    for path in tmp_path.glob(".new-*"):
+        os.utime(path, (1, 1))
+    hints = [row["hint"] or "" for row in json.loads(cli("doctor", "--json").stdout)]
+    assert not [hint for hint in hints if hint.startswith("rm ")]
+    assert cli("doctor", "--repair", "--in-place").code in (0, 1)
+    found = event_ids(cli.db)
+    assert found.keys() == ids
+    assert not repeated(found)
+    hints = [row["hint"] or "" for row in json.loads(cli("doctor", "--json").stdout)]
+    assert [hint.split()[:2] for hint in hints if hint.startswith("rm ")] == [["rm", "-r"], ["rm", "--"]]

@@ -95,9 +95,8 @@ def repair(plan: RepairPlan) -> RepairReport:
         report = RepairReport(to.store, to.inbox, parts)
         if report.is_empty:
             return report
-        aside = [] if plan.to is not None else _renamed(paths)
         child.answer("close_stores", STEP_SECONDS)
-        _publish(work.new, to)
+        aside = _publish(work.new, to) if plan.to is not None else _replaced(work.new, paths)
         if work.last_read is not None:
             _take_late(child, aside, to, work.last_read)
     return RepairReport(to.store, to.inbox, parts, aside)
@@ -118,24 +117,68 @@ def _check_free(to: StorePaths) -> None:
             raise InvalidInput(f"{path} is there already", hint="name another file with --to")
 
 
-def _renamed(paths: StorePaths) -> list[str]:
-    aside = []
-    for path in (paths.store, paths.log, paths.inbox, f"{paths.inbox}-wal"):
-        if os.path.exists(path):
-            named = name_aside(path)
-            os.rename(path, named)
-            aside.append(named)
+def _replaced(new: StorePaths, paths: StorePaths) -> list[str]:
+    """Puts the new files over the damaged ones, which have second names by then; says these names.
+
+    At every moment there is a store. The inbox is first: a repair that was killed after it takes over from
+    the new one what the damaged store lacks.
+    """
+    _make_lasting(new)
+    aside = [*_linked(paths.store), *_linked(paths.inbox)]
+    _synchronize(paths.folder)
+    aside += _renamed(f"{paths.inbox}-wal")
     with contextlib.suppress(FileNotFoundError):  # an index of SQLite's log, which it makes again
         os.unlink(f"{paths.inbox}-shm")
+    os.replace(new.inbox, paths.inbox)
+    aside += _renamed(paths.log)
+    os.replace(new.store, paths.store)
+    _synchronize(paths.folder)
     return aside
 
 
-def _publish(new: StorePaths, to: StorePaths) -> None:
+def _linked(path: str) -> list[str]:
+    """Gives a file that is there a second name for damaged files."""
+    if not os.path.exists(path):
+        return []
+    named = name_aside(path)
+    try:
+        os.link(path, named)
+    except OSError:  # no hard links here, or a file of somebody else: for a moment it has the new name alone
+        os.rename(path, named)
+    return [named]
+
+
+def _renamed(path: str) -> list[str]:
+    if not os.path.exists(path):
+        return []
+    named = name_aside(path)
+    os.rename(path, named)
+    return [named]
+
+
+def _publish(new: StorePaths, to: StorePaths) -> list[str]:
+    """Puts the new files where nothing is."""
+    _make_lasting(new)
     for draft, final in ((new.store, to.store), (new.inbox, to.inbox)):
         if os.path.lexists(final):
             raise InvalidInput(f"{final} has come into being meanwhile", hint="name another file with --to")
-        os.chmod(draft, 0o600)
         os.rename(draft, final)
+    _synchronize(to.folder)
+    return []
+
+
+def _make_lasting(new: StorePaths) -> None:
+    for path in (new.store, new.inbox):
+        os.chmod(path, 0o600)
+        _synchronize(path)
+
+
+def _synchronize(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class _Piece(NamedTuple):
