@@ -304,3 +304,20 @@ def test_files_of_others_with_names_like_ours_are_no_leftovers(cli: Cli) -> None
         os.utime(cli.folder / name, (1, 1))
     found = findings(cli)["leftovers"]
     assert (found["state"], found["detail"]) == ("ok", "none")
+
+
+def test_one_entry_is_and_two_are_in_the_inbox(cli: Cli) -> None:
+    """Said of a store that was set back to before the fold of what the inbox has half dropped."""
+    cli.ok("flush")
+    old = cli.db.read_bytes()
+    for name in ("a", "b", "c"):
+        cli.ok("create", name)
+    cli.ok("flush")
+    cli.db.write_bytes(old)
+    for kept, words in (
+        (2, "2 entries are still in the inbox, up to 1 is"),
+        (1, "1 entry is still in the inbox, up to 2 are"),
+    ):
+        with inbox_file(cli.db) as inbox:
+            inbox.execute("DELETE FROM entries WHERE seq <= (SELECT max(seq) FROM entries) - ?", (kept,))
+        assert f"{words} missing" in findings(cli)["gaps"]["detail"]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from mplp_trace_cli.domain.errors import InvalidInput, StoreBusy, StoreMissing
+from mplp_trace_cli.domain.errors import InvalidInput, StoreBusy, StoreDamaged, StoreMissing
 from mplp_trace_cli.domain.words import counted
 from mplp_trace_cli.storage.child import Child, ChildFailed
 from mplp_trace_cli.storage.paths import StorePaths, name_aside, os_errors
@@ -54,8 +54,9 @@ class RepairReport:
 
     @property
     def is_empty(self) -> bool:
-        """True when nothing was saved."""
-        return not any(part.saved for part in self.parts)
+        """True when nothing was saved because nothing could be read; a sound store may have no rows."""
+        is_read = not any(part.part == STORE for part in self.parts)
+        return not is_read and not any(part.saved for part in self.parts)
 
 
 class RepairPlan(NamedTuple):
@@ -83,8 +84,8 @@ def repair(plan: RepairPlan) -> RepairReport:
         raise StoreMissing(f"there is no store at {paths.store}", hint="mplp-trace create NAME")
     if plan.to is not None:
         _check_free(to)
-    to.make_folder()
     with (
+        _folder_for(to),
         Store(paths).locked(LOCK_SECONDS),
         os_errors(to.folder),
         tempfile.TemporaryDirectory(prefix=".new-", dir=to.folder) as folder,
@@ -100,6 +101,22 @@ def repair(plan: RepairPlan) -> RepairReport:
         if work.last_read is not None:
             _take_late(child, aside, to, work.last_read)
     return RepairReport(to.store, to.inbox, parts, aside)
+
+
+@contextlib.contextmanager
+def _folder_for(to: StorePaths) -> Iterator[None]:
+    """Makes the folder of the new store, and takes it away again where nothing came into it."""
+    missing, folder = list[str](), to.folder
+    while not os.path.lexists(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    to.make_folder()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # the first that has something in it
+            for one in missing:
+                os.rmdir(one)
 
 
 def _take_late(child: Child, aside: list[str], to: StorePaths, last_read: int) -> None:
@@ -209,12 +226,13 @@ class _Repair:
         self._answer("make_pair", path=self.new.store)
         parts, rows = self._open()
         tables = [self._table(table, *counts) for table, counts in rows.items()]
+        others = self._others() if rows else []
         with contextlib.suppress(ChildFailed):
             self._answer("close_stores")
         parts += tables
         doubtful = [part.part for part in parts if part.lost or part.lost is None]
         inbox = self._inbox(bool(rows), [*doubtful, *_lost_with(parts)])
-        return [*map(self._with_restored, parts), inbox]
+        return [*map(self._with_restored, parts), *others, inbox]
 
     def _with_restored(self, part: Saved) -> Saved:
         """What the store lost and the inbox still had is not lost."""
@@ -225,7 +243,13 @@ class _Repair:
         return replace(part, saved=part.saved + back, lost=max(0, part.lost - back), detail=detail)
 
     def _answer(self, work: str, seconds: float = STEP_SECONDS, **given: Any) -> dict[str, Any]:
-        return self._child.answer(work, seconds, **given)
+        try:
+            return self._child.answer(work, seconds, **given)
+        except ChildFailed as error:
+            # The names of drafts mean nothing to anybody.
+            message = error.message.replace(self._old_inbox, self._paths.inbox)
+            message = message.replace(self._old, self._paths.store)
+            raise ChildFailed(message, hint=error.hint, details=error.details) from error
 
     # -- the store -------------------------------------------------------------------------------
 
@@ -237,8 +261,15 @@ class _Repair:
         for header, with_log, cost in self._ways():
             try:
                 self._stage(header, with_log)
-                rows = self._answer("open_old", path=self._old)["rows"]
-                return cost, rows
+                found = self._answer("open_old", path=self._old)
+                if not found["is_foreign"] and "rows" in found:
+                    return cost, found["rows"]
+                if header is None and found["is_foreign"]:
+                    raise StoreDamaged(
+                        f"{self._paths.store} is a DuckDB file, but is not a store of mplp-trace",
+                        hint="name another with --db",
+                    )
+                reasons.append("it has none of the tables of a store")
             except ChildFailed as error:
                 if error.details.get("code") == StoreBusy.code:
                     raise StoreBusy(
@@ -296,6 +327,23 @@ class _Repair:
             middle = middle if middle > first else first + VECTOR_ROWS
             yield from self._copied(table, first, middle - 1)
             yield from self._copied(table, middle, last)
+
+    def _others(self) -> list[Saved]:
+        """Copies what somebody else has put into the store, each as a whole."""
+        both: dict[str, Any] = {"old": self._old, "new": self.new.store}
+        try:
+            found = self._answer("others", **both)["others"]
+        except ChildFailed as error:
+            return [Saved("other tables", 0, None, error.message)]
+        return [self._other(both, one) for one in found]
+
+    def _other(self, both: dict[str, Any], other: dict[str, Any]) -> Saved:
+        schema = "" if other["schema"] == "main" else f"{other['schema']}."
+        part = f"{other['kind']} {schema}{other['name']}"
+        try:
+            return Saved(part, self._answer("copy_other", WHOLE_SECONDS, **both, other=other)["rows"], 0)
+        except ChildFailed as error:
+            return Saved(part, 0, other["rows"] or None, error.message)
 
     # -- the inbox -------------------------------------------------------------------------------
 

@@ -33,7 +33,15 @@ from mplp_trace_cli.storage.inbox import (
 )
 from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.recording import open_trace_of
-from mplp_trace_cli.storage.store import NO_LOG, TABLES, Connection, Store, is_held, is_log_passed_over
+from mplp_trace_cli.storage.store import (
+    NO_LOG,
+    TABLES,
+    Connection,
+    Store,
+    is_held,
+    is_log_passed_over,
+    roll_back,
+)
 
 KEPT = (*TABLES, "imported_files")
 """The tables whose rows are saved; the others say which inbox belongs to the store: there is a new one."""
@@ -105,7 +113,10 @@ def headers(source: str) -> Answers:
 
 
 def open_old(path: str) -> Answers:
-    """Opens a damaged store and says how many rows its tables have, and the number of the last."""
+    """Opens a damaged store and says how many rows its tables have, and the number of the last.
+
+    A database that has tables and none of ours is foreign: it was never a store.
+    """
     db = duckdb.connect(config={"threads": 2, "memory_limit": "512MB"})
     with contextlib.closing(db):
         try:
@@ -118,12 +129,13 @@ def open_old(path: str) -> Answers:
             raise StoreDamaged(f"its log: {NO_LOG}")
         found = {name for (name,) in db.execute(_TABLE_NAMES).fetchall()}
         if not found.intersection(TABLES):
-            raise StoreDamaged("it has none of the tables of a store")
+            yield {"is_foreign": bool(found)}
+            return
         rows = {}
         for table in KEPT:
             if table in found:
                 rows[table] = db.execute(f"SELECT count(*), max(rowid) FROM old.{table}").fetchone()
-        yield {"rows": rows}
+        yield {"is_foreign": False, "rows": rows}
 
 
 _TABLE_NAMES = "SELECT table_name FROM duckdb_tables() WHERE database_name = 'old'"
@@ -170,6 +182,55 @@ def _common_columns(db: Connection, table: str) -> list[str]:
         "AND database_name = 'old') ORDER BY column_index"
     )
     return [name for (name,) in db.execute(query, [table, table]).fetchall()]
+
+
+def others(old: str, new: str) -> Answers:
+    """The tables and views that somebody else has made in the store, in the order in which they came."""
+    rows = _opened_both(old, new).execute(_OTHERS).fetchall()
+    names = ("kind", "schema", "name", "sql", "rows")
+    yield {"others": [dict(zip(names, row, strict=True)) for row in rows]}
+
+
+_THERE = """
+    SELECT database_name, 1 AS rank, table_oid AS oid, 'table' AS kind, schema_name, table_name AS name, sql,
+           estimated_size AS rows
+    FROM duckdb_tables() WHERE NOT internal
+    UNION ALL
+    SELECT database_name, 2, view_oid, 'view', schema_name, view_name, sql, 1
+    FROM duckdb_views() WHERE NOT internal
+"""
+_OTHERS = f"""
+    WITH there AS ({_THERE})
+    SELECT kind, schema_name, name, sql, rows FROM there AS o
+    WHERE database_name = 'old' AND NOT EXISTS (
+        SELECT 1 FROM there AS n
+        WHERE n.database_name = 'new' AND (n.schema_name, n.name) = (o.schema_name, o.name))
+    ORDER BY rank, oid
+"""
+
+
+def copy_other(old: str, new: str, other: Mapping[str, str]) -> Answers:
+    """Makes such a table or view in the new store, with all its rows or not at all."""
+    schema = _quoted(other["schema"])
+    db = _opened_both(old, new)
+    db.execute("USE new; BEGIN")
+    try:
+        db.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}; {other['sql']}")
+        rows = 1
+        if other["kind"] == "table":
+            place = f"{schema}.{_quoted(other['name'])}"
+            rows = _one(db, f"INSERT INTO new.{place} FROM old.{place}")
+        db.execute("COMMIT")
+    except duckdb.Error as error:
+        roll_back(db)
+        raise ChildFailed((str(error).splitlines() or ["?"])[0]) from error
+    finally:
+        db.execute("USE memory")
+    yield {"rows": rows}
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def close_stores() -> Answers:
@@ -427,6 +488,8 @@ WORKS: dict[str, Callable[..., Answers]] = {
         headers,
         open_old,
         copy_rows,
+        others,
+        copy_other,
         close_stores,
         folded_of,
         stage_inbox,
