@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -332,7 +333,7 @@ def test_an_empty_store_with_a_damaged_inbox_is_repaired(tmp_path: Path) -> None
     cli.ok("create", "n", "--trace-id", "t")
     cli.ok("complete", "t")
     cli.ok("purge", "--older-than", "0s", "--yes")
-    assert json.loads(cli.ok("traces", "--json")) == []
+    assert json.loads(cli.ok("sql", "FROM traces", "--json")) == []
     overwrite(tmp_path / INBOX, 0, b"x" * 100)
     done = cli("doctor", "--repair", "--in-place", "--json")
     assert (done.code, parts(done.stdout)["inbox"]["lost"]) == (1, None), done.stderr
@@ -360,3 +361,18 @@ def test_the_note_says_how_to_put_the_new_files_in_place(small: Cli) -> None:
     assert small("doctor").code == 0
     assert len(event_ids(small.db)) == 2
     assert len(list(small.folder.glob("*.damaged-*"))) == 2
+
+
+def test_an_inbox_that_somebody_has_open_is_not_replaced(small: Cli) -> None:
+    """They would go on recording into the file that was renamed; beside it a repair goes on."""
+    before = sorted(path.name for path in small.folder.iterdir())
+    with inbox_file(small.db) as inbox:
+        inbox.execute("SELECT count(*) FROM entries").fetchone()
+        done = small("doctor", "--repair", "--in-place")
+        assert (done.code, done.stdout) == (2, "")
+        if sys.platform == "linux":
+            assert f"(PID {os.getpid()}) has its inbox open" in done.stderr
+        assert small("doctor", "--repair").code == 0
+    after = {path.name for path in small.folder.iterdir() if ".repaired." not in path.name}
+    assert sorted(after) == before
+    assert small("doctor", "--repair", "--in-place").code == 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ VECTOR_ROWS = 2_048
 """DuckDB reads that many rows at once: of a vector all can be read or none."""
 GROUP_ROWS = 60 * VECTOR_ROWS
 LOCK_SECONDS = 10.0
+INBOX_SECONDS = 3.0
+RETRY_SECONDS = 0.01
 INBOX = "inbox"
 STORE = "store"
 
@@ -91,16 +94,41 @@ def repair(plan: RepairPlan) -> RepairReport:
         tempfile.TemporaryDirectory(prefix=".new-", dir=to.folder) as folder,
         Child() as child,
     ):
+        if plan.to is None:
+            _wait_for_inbox(child, paths)
         work = _Repair(child, paths, folder, plan.now)
         parts = work.run()
         report = RepairReport(to.store, to.inbox, parts)
         if report.is_empty:
             return report
         child.answer("close_stores", STEP_SECONDS)
+        if plan.to is None:
+            _wait_for_inbox(child, paths)
         aside = _publish(work.new, to) if plan.to is not None else _replaced(work.new, paths)
         if work.last_read is not None:
             _take_late(child, aside, to, work.last_read)
     return RepairReport(to.store, to.inbox, parts, aside)
+
+
+def _wait_for_inbox(child: Child, paths: StorePaths) -> None:
+    """Waits for those who record one event; raises StoreBusy for who would go on in the renamed file."""
+    until = time.monotonic() + INBOX_SECONDS
+    while (pid := child.answer("inbox_holder", STEP_SECONDS, inbox=paths.inbox)["pid"]) is not None:
+        if time.monotonic() > until:
+            raise StoreBusy(
+                f"the store {paths.store} is busy: {_program(pid)} has its inbox open",
+                hint="close that program, then run this again",
+            )
+        time.sleep(RETRY_SECONDS)
+
+
+def _program(pid: int) -> str:
+    import psutil
+
+    try:
+        return f"{psutil.Process(pid).name()} (PID {pid})"
+    except (psutil.Error, ValueError):  # gone meanwhile, or of another container
+        return "another program"
 
 
 @contextlib.contextmanager

@@ -6,10 +6,13 @@ Reads the damaged files, or copies of them, and writes the new pair alone.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
 import sqlite3
+import struct
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -253,6 +256,36 @@ def folded_of(old: str, inbox_id: str) -> Answers:
 # -- the inbox -------------------------------------------------------------------------------------
 
 
+SHARED_BYTE = 128
+"""Of the index of its log: SQLite has a lock on it as long as it has the file open."""
+_FLOCK, _LAYOUT = (
+    (("start", "length", "pid", "type", "whence"), "qqihh")
+    if sys.platform == "darwin"
+    else (("type", "whence", "start", "length", "pid"), "hhqqi4x")
+)
+"""The fields of `struct flock`, in the order of this system."""
+
+
+def inbox_holder(inbox: str) -> Answers:
+    """The number of a process that has an inbox open; None when nobody has.
+
+    Not for a process that has it open itself: it would not see its own lock, and drop it.
+    """
+    try:
+        descriptor = os.open(f"{inbox}-shm", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield {"pid": None}
+        return
+    try:
+        asked = {**dict.fromkeys(_FLOCK, 0), "type": fcntl.F_WRLCK, "start": SHARED_BYTE, "length": 1}
+        raw = struct.pack(_LAYOUT, *(asked[name] for name in _FLOCK))
+        said = struct.unpack(_LAYOUT, fcntl.fcntl(descriptor, fcntl.F_GETLK, raw))
+    finally:
+        os.close(descriptor)
+    found = dict(zip(_FLOCK, said, strict=True))
+    yield {"pid": None if found["type"] == fcntl.F_UNLCK else found["pid"]}
+
+
 def stage_inbox(source: str, draft: str, with_log: bool) -> Answers:
     """Copies a damaged inbox, with its SQLite log or without, and says what it is."""
     for suffix in ("", "-wal", "-shm"):
@@ -492,6 +525,7 @@ WORKS: dict[str, Callable[..., Answers]] = {
         copy_other,
         close_stores,
         folded_of,
+        inbox_holder,
         stage_inbox,
         read_inbox,
         finish,
