@@ -130,7 +130,7 @@ def test_a_writer_sets_a_damaged_log_aside_and_folds_again_what_it_held(
     assert len(aside(cli)) == 1
 
 
-@pytest.mark.parametrize("damage", ["a byte in the middle", "of another database"])
+@pytest.mark.parametrize("damage", ["a byte in the middle", "its beginning", "of another database"])
 def test_a_reader_sets_it_aside_too(cli: Cli, tmp_path: Path, damage: str) -> None:
     """Nothing waits, so nobody folds, and the answer is whole: the inbox gives what the store lost."""
     whole = DAMAGES[damage](log_of(cli).read_bytes(), tmp_path)
@@ -141,6 +141,20 @@ def test_a_reader_sets_it_aside_too(cli: Cli, tmp_path: Path, damage: str) -> No
     assert [one.split(" (")[0] for one in told] == ["the log of the store could not be replayed"]
     assert len(json.loads(cli.ok("events", "--json"))) == len(WHOLE)
     assert [one.read_bytes() for one in aside(cli)] == [whole]
+
+
+def test_doctor_and_repair_tell_a_log_whose_beginning_is_wrong(cli: Cli) -> None:
+    """DuckDB opens the store without it and says nothing; the rows it held come from the inbox."""
+    log_of(cli).write_bytes(DAMAGES["its beginning"](log_of(cli).read_bytes(), cli.folder))
+    found = {row["check"]: row for row in json.loads(cli("doctor", "--json").stdout)}
+    assert found["store"]["state"] == "fault"
+    assert "its beginning is not that of a log" in found["store"]["detail"]
+    done = cli("doctor", "--repair", "--json")
+    assert done.code == 1
+    assert {"part": "log", "saved": 0, "lost": None} in [
+        {name: part[name] for name in ("part", "saved", "lost")} for part in json.loads(done.stdout)["parts"]
+    ]
+    assert event_ids(cli.folder / "traces.repaired.duckdb").keys() == WHOLE
 
 
 @pytest.mark.parametrize("left", [0, 1, 20, 100, 0.3, 0.5, 0.9, -1])

@@ -23,7 +23,7 @@ from tests.conftest import COMMAND, SAMPLE_DATA, Cli
 from tests.helpers_storage import held_for_writing, inbox_file
 
 GOLDEN = Path(__file__).parent / "golden"
-WORDS = ("mplp-trace", "chmod", "rm")
+WORDS = ("mplp-trace", "chmod", "rm", "mv")
 """What the commands among the hints begin with; the others are advice."""
 
 
@@ -162,15 +162,22 @@ def _folder_of_all(cli: Cli) -> None:
 
 
 def _left_over(cli: Cli) -> None:
-    for name in (".new-x", ".out put.jsonl.1.part", "traces.duckdb.tmp-99999999-ab"):
+    for name in (".new-a_1b2c3d", ".out put.jsonl.0123456789ab.part", "traces.duckdb.tmp-99999999-ab"):
         path = cli.folder / name
         path.mkdir()
+        (path / "traces.duckdb").touch()
         long_ago = time.time() - 3_600
         os.utime(path, (long_ago, long_ago))
 
 
 def _set_aside(cli: Cli) -> None:
     (cli.folder / "traces.duckdb.wal.damaged-20260302T091500").touch(mode=0o600)
+
+
+def _renamed(cli: Cli) -> None:
+    cli.ok("flush")
+    for path in (cli.db, Path(f"{cli.db}.inbox")):
+        path.rename(f"{path}.damaged-20260302T091500")
 
 
 def _long_waiting(cli: Cli) -> None:
@@ -206,6 +213,7 @@ MENDED: dict[str, tuple[Callable[[Cli], None], str]] = {
     "folder": (_folder_of_all, "permissions"),
     "leftovers": (_left_over, "leftovers"),
     "set aside": (_set_aside, "leftovers"),
+    "renamed": (_renamed, "store"),
     "waiting": (_long_waiting, "waiting"),
     "no inbox": (_no_inbox, "inbox"),
     "log": (_damaged_log, "store"),
@@ -281,3 +289,35 @@ def test_an_inbox_that_folded_nothing_yet_and_no_store(cli: Cli) -> None:
     found = findings(cli)
     assert found["store"]["state"] == "fault"
     assert "is gone" in found["store"]["detail"]
+
+
+def test_files_of_others_with_names_like_ours_are_no_leftovers(cli: Cli) -> None:
+    """Whoever runs the hint must lose nothing else; the commands go on, whatever stands behind `.tmp-`."""
+    folders = (".new-myproject", ".new-projectx", ".new-a_1b2c3d", "traces.duckdb.tmp-a-b")
+    for name in folders:
+        (cli.folder / name).mkdir()
+    (cli.folder / ".new-projectx" / "thesis.txt").touch()
+    files = (".movie.mp4.part", "traces.duckdb2.damaged-20260302T091500", "traces.duckdb.damaged-goods")
+    for name in files:
+        (cli.folder / name).touch(mode=0o600)
+    for name in (*folders, *files):
+        os.utime(cli.folder / name, (1, 1))
+    found = findings(cli)["leftovers"]
+    assert (found["state"], found["detail"]) == ("ok", "none")
+
+
+def test_one_entry_is_and_two_are_in_the_inbox(cli: Cli) -> None:
+    """Said of a store that was set back to before the fold of what the inbox has half dropped."""
+    cli.ok("flush")
+    old = cli.db.read_bytes()
+    for name in ("a", "b", "c"):
+        cli.ok("create", name)
+    cli.ok("flush")
+    cli.db.write_bytes(old)
+    for kept, words in (
+        (2, "2 entries are still in the inbox, up to 1 is"),
+        (1, "1 entry is still in the inbox, up to 2 are"),
+    ):
+        with inbox_file(cli.db) as inbox:
+            inbox.execute("DELETE FROM entries WHERE seq <= (SELECT max(seq) FROM entries) - ?", (kept,))
+        assert f"{words} missing" in findings(cli)["gaps"]["detail"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import textwrap
@@ -16,6 +17,7 @@ from mplp_trace_cli.cli.options import Format, Json
 from mplp_trace_cli.cli.settings import current, open_service
 from mplp_trace_cli.config import config_file, load_options
 from mplp_trace_cli.domain.errors import ConfigInvalid, InvalidInput, StorageFailed
+from mplp_trace_cli.storage.paths import StorePaths, name_aside
 
 if TYPE_CHECKING:
     from mplp_trace_cli.storage.findings import Finding
@@ -113,19 +115,25 @@ def _repair(to: str | None, in_place: bool, chosen: str) -> int:
     else:
         rows = [(part.part, part.saved, part.lost, part.detail) for part in report.parts]
         formats.write(Answer(columns, rows), chosen)
-    _tell_places(report, damaged.store, in_place)
+    _tell_places(report, damaged, in_place)
     return 0 if report.is_whole else 1
 
 
-def _tell_places(report: RepairReport, damaged: str, in_place: bool) -> None:
+def _tell_places(report: RepairReport, damaged: StorePaths, in_place: bool) -> None:
     if in_place:
         for path in report.set_aside:
             output.note(f"the damaged file is {path} now")
         output.note(f"the new store is {report.store}")
         return
     output.note(f"the new store is {report.store}; the damaged one is as it was")
-    store = shlex.quote(damaged)
-    output.note(f"to put it in place: mplp-trace --db {store} doctor --repair --in-place")
+    output.note(f"to put it in place, while nothing records: {_moves(report, damaged)}")
+
+
+def _moves(report: RepairReport, damaged: StorePaths) -> str:
+    old = filter(os.path.exists, (damaged.inbox, f"{damaged.inbox}-wal", damaged.log, damaged.store))
+    moves = [(path, name_aside(path)) for path in old]
+    moves += [(report.inbox, damaged.inbox), (report.store, damaged.store)]
+    return " && ".join(f"mv -n -- {shlex.quote(source)} {shlex.quote(target)}" for source, target in moves)
 
 
 doctor_command.example = "mplp-trace doctor"  # type: ignore[attr-defined]

@@ -151,14 +151,15 @@ def _migrations(looked: Looked) -> Iterator[Finding]:
 
 
 def _schema(db: Connection) -> Finding:
-    """Columns and views must be those of a store that is made now."""
+    """Columns and views must be those of a store that is made now; others may be there beside them."""
     with tempfile.TemporaryDirectory(prefix="mplp-trace-") as folder:
         fresh = Store(StorePaths(os.path.join(folder, "traces.duckdb")))
         fresh.make()
         with fresh.reading() as made:
             wanted = _shape(made)
     found = _shape(db)
-    differing = sorted({str(one[0]) for one in wanted ^ found})
+    ours = {one[0] for one in wanted}
+    differing = sorted({str(one[0]) for one in wanted ^ found if one[0] in ours})
     if differing:
         detail = f"not those of schema {len(MIGRATIONS)}: {', '.join(differing)}"
         return Finding("migrations", FAULT, detail, REPAIR)
@@ -168,9 +169,12 @@ def _schema(db: Connection) -> Finding:
 def _shape(db: Connection) -> set[tuple[Any, ...]]:
     columns = (
         "SELECT table_name, column_index, column_name, data_type, is_nullable "
-        "FROM duckdb_columns() WHERE database_name = 'store'"
+        "FROM duckdb_columns() WHERE database_name = 'store' AND schema_name = 'main'"
     )
-    views = "SELECT view_name, sql FROM duckdb_views() WHERE database_name = 'store' AND NOT internal"
+    views = (
+        "SELECT view_name, sql FROM duckdb_views() "
+        "WHERE database_name = 'store' AND schema_name = 'main' AND NOT internal"
+    )
     return {*db.execute(columns).fetchall(), *db.execute(views).fetchall()}
 
 
@@ -191,8 +195,8 @@ def _gaps(looked: Looked) -> Iterator[Finding]:
     yield Finding(
         "gaps",
         FAULT,
-        f"{detail}; {counted(there, 'entry', 'entries')} are still in the inbox, "
-        f"up to {missing:,} are missing",
+        f"{detail}; {counted(there, 'entry', 'entries')} {'is' if there == 1 else 'are'} still in the inbox, "
+        f"up to {missing:,} {'is' if missing == 1 else 'are'} missing",
         "put back the newest copy of the store, or import again what was imported last",
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import glob
 import os
 import platform
 import re
@@ -41,13 +40,39 @@ def examine(looking: Looking) -> list[Finding]:
     """Checks a store and its inbox, and says what to do about each fault; changes nothing."""
     paths = looking.paths
     findings = [Finding("versions", OK, _versions()), *_permissions(paths), *_disk(paths)]
-    findings += [*_lock(paths), *_left_over(paths)]
-    if not os.path.exists(paths.store) and not os.path.exists(paths.inbox):
-        nothing = f"there is no store at {paths.store}"
-        return [*findings, Finding("store", FAULT, nothing, "mplp-trace create NAME")]
-    if not os.path.exists(paths.store):
+    findings += _lock(paths)
+    inside = [*_inside(looking)] if _has_files(paths) else [_nothing(paths)]
+    is_sound = not _missing(paths) and not any(one.state == FAULT for one in inside)
+    findings += _left_over(paths, is_sound)
+    if _has_files(paths) and not os.path.exists(paths.store):
         findings.append(_missing_store(paths))
-    return [*findings, *_inside(looking)]
+    return [*findings, *inside]
+
+
+def _has_files(paths: StorePaths) -> bool:
+    return os.path.exists(paths.store) or os.path.exists(paths.inbox)
+
+
+def _missing(paths: StorePaths) -> list[str]:
+    return [path for path in (paths.store, paths.inbox) if not os.path.exists(path)]
+
+
+def _nothing(paths: StorePaths) -> Finding:
+    hint = _put_back(paths) or "mplp-trace create NAME"
+    return Finding("store", FAULT, f"there is no store at {paths.store}", hint)
+
+
+def _put_back(paths: StorePaths) -> str | None:
+    """The command that gives what is missing its name again, where it was set aside."""
+    moves = []
+    for path in _missing(paths):
+        for one in (path, paths.log if path == paths.store else f"{path}-wal"):
+            newest = max(
+                (name for name in _set_aside(paths) if name.startswith(f"{one}.damaged-")), default=None
+            )
+            if newest is not None and not os.path.lexists(one):
+                moves.append(f"mv -n -- {shlex.quote(newest)} {shlex.quote(one)}")
+    return " && ".join(moves) or None
 
 
 def _inside(looking: Looking) -> Iterator[Finding]:
@@ -135,27 +160,61 @@ def _holder(inode: int) -> str:
         return "another process"
 
 
-def _left_over(paths: StorePaths) -> Iterator[Finding]:
+def _left_over(paths: StorePaths, is_sound: bool) -> Iterator[Finding]:
+    """What may go; while there is no sound store it may be all there is, and no command that removes it."""
     found = [path for path in _unfinished(paths) if _is_old(path)]
     if found:
         words = " ".join(map(shlex.quote, found))
         detail = f"{len(found)} left by commands that were killed, as {found[0]}"
-        yield Finding("leftovers", WARNING, detail, f"rm -r -- {words}")
+        yield Finding("leftovers", WARNING, detail, f"rm -r -- {words}" if is_sound else None)
     aside = _set_aside(paths)
     if aside:
         words = " ".join(map(shlex.quote, aside))
-        detail = f"{len(aside)} damaged and set aside, to be removed when nobody needs them: {aside[0]}"
-        yield Finding("leftovers", WARNING, detail, f"rm -- {words}")
+        until = "nobody needs them" if is_sound else "there is a sound store"
+        detail = f"{len(aside)} damaged and set aside, to be removed when {until}: {aside[0]}"
+        yield Finding("leftovers", WARNING, detail, f"rm -- {words}" if is_sound else _put_back(paths))
     if not found and not aside:
         yield Finding("leftovers", OK, "none")
 
 
 def _unfinished(paths: StorePaths) -> list[str]:
     """Drafts of new files and of exports, and where queries of processes that are gone spilled to."""
-    folder = glob.escape(paths.folder)
-    spilled = glob.glob(f"{glob.escape(paths.store)}.tmp-*-*")
-    dead = [one for one in spilled if not lives(int(one.rsplit("-", 2)[1]))]
-    return sorted([*glob.glob(f"{folder}/.new-*"), *glob.glob(f"{folder}/.*.part"), *dead])
+    own = re.escape(os.path.basename(paths.store))
+    spill = re.compile(rf"{own}\.tmp-(?P<pid>\d+)-[0-9a-f]+")
+    draft = re.compile(rf"({own}|traces\.duckdb|old\.duckdb|old\.inbox)([.-].*)?")
+    found = []
+    for name, path in _beside(paths):
+        spilled = spill.fullmatch(name)
+        if (
+            (spilled is not None and not lives(int(spilled["pid"])))
+            or (_NEW_FOLDER.fullmatch(name) and _is_all(path, draft))
+            or _EXPORTED.fullmatch(name)
+        ):
+            found.append(path)
+    return found
+
+
+_NEW_FOLDER = re.compile(r"\.new-[a-z0-9_]{8}")
+_EXPORTED = re.compile(r"\..+\.[0-9a-f]{12}\.part", re.DOTALL)
+_ASIDE = re.compile(r"(|\.(inbox|alerts)(-[a-z]+)?|\.wal(\.[a-z]+)?)\.damaged-\d{8}T\d{6}(\.\d+)?")
+"""What the name of the store is followed by where one of its files was set aside."""
+
+
+def _is_all(folder: str, draft: re.Pattern[str]) -> bool:
+    """True when a folder has drafts in it and nothing else: others give their folders such names too."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return False
+    return bool(names) and all(map(draft.fullmatch, names))
+
+
+def _beside(paths: StorePaths) -> list[tuple[str, str]]:
+    try:
+        names = sorted(os.listdir(paths.folder))
+    except OSError:
+        return []
+    return [(name, os.path.join(paths.folder, name)) for name in names]
 
 
 def _is_old(path: str) -> bool:
@@ -166,4 +225,7 @@ def _is_old(path: str) -> bool:
 
 
 def _set_aside(paths: StorePaths) -> list[str]:
-    return sorted(glob.glob(f"{glob.escape(paths.store)}*.damaged-*"))
+    own = os.path.basename(paths.store)
+    return [
+        path for name, path in _beside(paths) if name.startswith(own) and _ASIDE.fullmatch(name[len(own) :])
+    ]

@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from mplp_trace_cli.domain.errors import InvalidInput, StoreBusy, StoreMissing
+from mplp_trace_cli.domain.errors import InvalidInput, StoreBusy, StoreDamaged, StoreMissing
 from mplp_trace_cli.domain.words import counted
 from mplp_trace_cli.storage.child import Child, ChildFailed
 from mplp_trace_cli.storage.paths import StorePaths, name_aside, os_errors
@@ -24,6 +25,8 @@ VECTOR_ROWS = 2_048
 """DuckDB reads that many rows at once: of a vector all can be read or none."""
 GROUP_ROWS = 60 * VECTOR_ROWS
 LOCK_SECONDS = 10.0
+INBOX_SECONDS = 3.0
+RETRY_SECONDS = 0.01
 INBOX = "inbox"
 STORE = "store"
 
@@ -54,8 +57,9 @@ class RepairReport:
 
     @property
     def is_empty(self) -> bool:
-        """True when nothing was saved."""
-        return not any(part.saved for part in self.parts)
+        """True when nothing was saved because nothing could be read; a sound store may have no rows."""
+        is_read = not any(part.part == STORE for part in self.parts)
+        return not is_read and not any(part.saved for part in self.parts)
 
 
 class RepairPlan(NamedTuple):
@@ -83,24 +87,64 @@ def repair(plan: RepairPlan) -> RepairReport:
         raise StoreMissing(f"there is no store at {paths.store}", hint="mplp-trace create NAME")
     if plan.to is not None:
         _check_free(to)
-    to.make_folder()
     with (
+        _folder_for(to),
         Store(paths).locked(LOCK_SECONDS),
         os_errors(to.folder),
         tempfile.TemporaryDirectory(prefix=".new-", dir=to.folder) as folder,
         Child() as child,
     ):
+        if plan.to is None:
+            _wait_for_inbox(child, paths)
         work = _Repair(child, paths, folder, plan.now)
         parts = work.run()
         report = RepairReport(to.store, to.inbox, parts)
         if report.is_empty:
             return report
-        aside = [] if plan.to is not None else _renamed(paths)
         child.answer("close_stores", STEP_SECONDS)
-        _publish(work.new, to)
+        if plan.to is None:
+            _wait_for_inbox(child, paths)
+        aside = _publish(work.new, to) if plan.to is not None else _replaced(work.new, paths)
         if work.last_read is not None:
             _take_late(child, aside, to, work.last_read)
     return RepairReport(to.store, to.inbox, parts, aside)
+
+
+def _wait_for_inbox(child: Child, paths: StorePaths) -> None:
+    """Waits for those who record one event; raises StoreBusy for who would go on in the renamed file."""
+    until = time.monotonic() + INBOX_SECONDS
+    while (pid := child.answer("inbox_holder", STEP_SECONDS, inbox=paths.inbox)["pid"]) is not None:
+        if time.monotonic() > until:
+            raise StoreBusy(
+                f"the store {paths.store} is busy: {_program(pid)} has its inbox open",
+                hint="close that program, then run this again",
+            )
+        time.sleep(RETRY_SECONDS)
+
+
+def _program(pid: int) -> str:
+    import psutil
+
+    try:
+        return f"{psutil.Process(pid).name()} (PID {pid})"
+    except (psutil.Error, ValueError):  # gone meanwhile, or of another container
+        return "another program"
+
+
+@contextlib.contextmanager
+def _folder_for(to: StorePaths) -> Iterator[None]:
+    """Makes the folder of the new store, and takes it away again where nothing came into it."""
+    missing, folder = list[str](), to.folder
+    while not os.path.lexists(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    to.make_folder()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # the first that has something in it
+            for one in missing:
+                os.rmdir(one)
 
 
 def _take_late(child: Child, aside: list[str], to: StorePaths, last_read: int) -> None:
@@ -118,24 +162,68 @@ def _check_free(to: StorePaths) -> None:
             raise InvalidInput(f"{path} is there already", hint="name another file with --to")
 
 
-def _renamed(paths: StorePaths) -> list[str]:
-    aside = []
-    for path in (paths.store, paths.log, paths.inbox, f"{paths.inbox}-wal"):
-        if os.path.exists(path):
-            named = name_aside(path)
-            os.rename(path, named)
-            aside.append(named)
+def _replaced(new: StorePaths, paths: StorePaths) -> list[str]:
+    """Puts the new files over the damaged ones, which have second names by then; says these names.
+
+    At every moment there is a store. The inbox is first: a repair that was killed after it takes over from
+    the new one what the damaged store lacks.
+    """
+    _make_lasting(new)
+    aside = [*_linked(paths.store), *_linked(paths.inbox)]
+    _synchronize(paths.folder)
+    aside += _renamed(f"{paths.inbox}-wal")
     with contextlib.suppress(FileNotFoundError):  # an index of SQLite's log, which it makes again
         os.unlink(f"{paths.inbox}-shm")
+    os.replace(new.inbox, paths.inbox)
+    aside += _renamed(paths.log)
+    os.replace(new.store, paths.store)
+    _synchronize(paths.folder)
     return aside
 
 
-def _publish(new: StorePaths, to: StorePaths) -> None:
+def _linked(path: str) -> list[str]:
+    """Gives a file that is there a second name for damaged files."""
+    if not os.path.exists(path):
+        return []
+    named = name_aside(path)
+    try:
+        os.link(path, named)
+    except OSError:  # no hard links here, or a file of somebody else: for a moment it has the new name alone
+        os.rename(path, named)
+    return [named]
+
+
+def _renamed(path: str) -> list[str]:
+    if not os.path.exists(path):
+        return []
+    named = name_aside(path)
+    os.rename(path, named)
+    return [named]
+
+
+def _publish(new: StorePaths, to: StorePaths) -> list[str]:
+    """Puts the new files where nothing is."""
+    _make_lasting(new)
     for draft, final in ((new.store, to.store), (new.inbox, to.inbox)):
         if os.path.lexists(final):
             raise InvalidInput(f"{final} has come into being meanwhile", hint="name another file with --to")
-        os.chmod(draft, 0o600)
         os.rename(draft, final)
+    _synchronize(to.folder)
+    return []
+
+
+def _make_lasting(new: StorePaths) -> None:
+    for path in (new.store, new.inbox):
+        os.chmod(path, 0o600)
+        _synchronize(path)
+
+
+def _synchronize(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class _Piece(NamedTuple):
@@ -166,12 +254,13 @@ class _Repair:
         self._answer("make_pair", path=self.new.store)
         parts, rows = self._open()
         tables = [self._table(table, *counts) for table, counts in rows.items()]
+        others = self._others() if rows else []
         with contextlib.suppress(ChildFailed):
             self._answer("close_stores")
         parts += tables
         doubtful = [part.part for part in parts if part.lost or part.lost is None]
         inbox = self._inbox(bool(rows), [*doubtful, *_lost_with(parts)])
-        return [*map(self._with_restored, parts), inbox]
+        return [*map(self._with_restored, parts), *others, inbox]
 
     def _with_restored(self, part: Saved) -> Saved:
         """What the store lost and the inbox still had is not lost."""
@@ -182,7 +271,13 @@ class _Repair:
         return replace(part, saved=part.saved + back, lost=max(0, part.lost - back), detail=detail)
 
     def _answer(self, work: str, seconds: float = STEP_SECONDS, **given: Any) -> dict[str, Any]:
-        return self._child.answer(work, seconds, **given)
+        try:
+            return self._child.answer(work, seconds, **given)
+        except ChildFailed as error:
+            # The names of drafts mean nothing to anybody.
+            message = error.message.replace(self._old_inbox, self._paths.inbox)
+            message = message.replace(self._old, self._paths.store)
+            raise ChildFailed(message, hint=error.hint, details=error.details) from error
 
     # -- the store -------------------------------------------------------------------------------
 
@@ -194,8 +289,15 @@ class _Repair:
         for header, with_log, cost in self._ways():
             try:
                 self._stage(header, with_log)
-                rows = self._answer("open_old", path=self._old)["rows"]
-                return cost, rows
+                found = self._answer("open_old", path=self._old)
+                if not found["is_foreign"] and "rows" in found:
+                    return cost, found["rows"]
+                if header is None and found["is_foreign"]:
+                    raise StoreDamaged(
+                        f"{self._paths.store} is a DuckDB file, but is not a store of mplp-trace",
+                        hint="name another with --db",
+                    )
+                reasons.append("it has none of the tables of a store")
             except ChildFailed as error:
                 if error.details.get("code") == StoreBusy.code:
                     raise StoreBusy(
@@ -254,6 +356,23 @@ class _Repair:
             yield from self._copied(table, first, middle - 1)
             yield from self._copied(table, middle, last)
 
+    def _others(self) -> list[Saved]:
+        """Copies what somebody else has put into the store, each as a whole."""
+        both: dict[str, Any] = {"old": self._old, "new": self.new.store}
+        try:
+            found = self._answer("others", **both)["others"]
+        except ChildFailed as error:
+            return [Saved("other tables", 0, None, error.message)]
+        return [self._other(both, one) for one in found]
+
+    def _other(self, both: dict[str, Any], other: dict[str, Any]) -> Saved:
+        schema = "" if other["schema"] == "main" else f"{other['schema']}."
+        part = f"{other['kind']} {schema}{other['name']}"
+        try:
+            return Saved(part, self._answer("copy_other", WHOLE_SECONDS, **both, other=other)["rows"], 0)
+        except ChildFailed as error:
+            return Saved(part, 0, other["rows"] or None, error.message)
+
     # -- the inbox -------------------------------------------------------------------------------
 
     def _inbox(self, has_store: bool, doubtful: list[str]) -> Saved:
@@ -275,7 +394,8 @@ class _Repair:
             )
             faults = [*([detail] if detail else []), *read["faults"]]
             self._restored, self.last_read = read["restored"], read["last"]
-            saved = Saved(INBOX, read["taken"], len(faults), "; ".join(faults[:3]))
+            lost = read["lost"] + bool(detail)
+            saved = Saved(INBOX, read["taken"], lost, "; ".join(faults))
         except ChildFailed as error:
             saved = Saved(INBOX, 0, None, f"it cannot be read: {error.message}")
         unfolded = self._answer("finish", WHOLE_SECONDS, new=self.new.store, now=self._now)["unfolded"]

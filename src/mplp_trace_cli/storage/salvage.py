@@ -6,10 +6,13 @@ Reads the damaged files, or copies of them, and writes the new pair alone.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
 import sqlite3
+import struct
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -33,7 +36,15 @@ from mplp_trace_cli.storage.inbox import (
 )
 from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.recording import open_trace_of
-from mplp_trace_cli.storage.store import TABLES, Connection, Store, is_held
+from mplp_trace_cli.storage.store import (
+    NO_LOG,
+    TABLES,
+    Connection,
+    Store,
+    is_held,
+    is_log_passed_over,
+    roll_back,
+)
 
 KEPT = (*TABLES, "imported_files")
 """The tables whose rows are saved; the others say which inbox belongs to the store: there is a new one."""
@@ -48,6 +59,8 @@ TABLE_OF = {
     REJECT: "rejected_lines",
 }
 ENTRIES_AT_ONCE = 1_000
+FAULTS_TOLD = 3
+_LAST_GIVEN = "SELECT seq FROM sqlite_sequence WHERE name = 'entries'"
 Answers = Iterator[Mapping[str, Any]]
 RawEntry = tuple[int, str, str]
 """The seq, kind and body of an entry."""
@@ -103,7 +116,10 @@ def headers(source: str) -> Answers:
 
 
 def open_old(path: str) -> Answers:
-    """Opens a damaged store and says how many rows its tables have, and the number of the last."""
+    """Opens a damaged store and says how many rows its tables have, and the number of the last.
+
+    A database that has tables and none of ours is foreign: it was never a store.
+    """
     db = duckdb.connect(config={"threads": 2, "memory_limit": "512MB"})
     with contextlib.closing(db):
         try:
@@ -112,14 +128,17 @@ def open_old(path: str) -> Answers:
             if is_held(error):
                 raise StoreBusy("another program has it open for writing") from error
             raise
+        if is_log_passed_over(db, f"{path}.wal", "old"):
+            raise StoreDamaged(f"its log: {NO_LOG}")
         found = {name for (name,) in db.execute(_TABLE_NAMES).fetchall()}
         if not found.intersection(TABLES):
-            raise StoreDamaged("it has none of the tables of a store")
+            yield {"is_foreign": bool(found)}
+            return
         rows = {}
         for table in KEPT:
             if table in found:
                 rows[table] = db.execute(f"SELECT count(*), max(rowid) FROM old.{table}").fetchone()
-        yield {"rows": rows}
+        yield {"is_foreign": False, "rows": rows}
 
 
 _TABLE_NAMES = "SELECT table_name FROM duckdb_tables() WHERE database_name = 'old'"
@@ -168,6 +187,55 @@ def _common_columns(db: Connection, table: str) -> list[str]:
     return [name for (name,) in db.execute(query, [table, table]).fetchall()]
 
 
+def others(old: str, new: str) -> Answers:
+    """The tables and views that somebody else has made in the store, in the order in which they came."""
+    rows = _opened_both(old, new).execute(_OTHERS).fetchall()
+    names = ("kind", "schema", "name", "sql", "rows")
+    yield {"others": [dict(zip(names, row, strict=True)) for row in rows]}
+
+
+_THERE = """
+    SELECT database_name, 1 AS rank, table_oid AS oid, 'table' AS kind, schema_name, table_name AS name, sql,
+           estimated_size AS rows
+    FROM duckdb_tables() WHERE NOT internal
+    UNION ALL
+    SELECT database_name, 2, view_oid, 'view', schema_name, view_name, sql, 1
+    FROM duckdb_views() WHERE NOT internal
+"""
+_OTHERS = f"""
+    WITH there AS ({_THERE})
+    SELECT kind, schema_name, name, sql, rows FROM there AS o
+    WHERE database_name = 'old' AND NOT EXISTS (
+        SELECT 1 FROM there AS n
+        WHERE n.database_name = 'new' AND (n.schema_name, n.name) = (o.schema_name, o.name))
+    ORDER BY rank, oid
+"""
+
+
+def copy_other(old: str, new: str, other: Mapping[str, str]) -> Answers:
+    """Makes such a table or view in the new store, with all its rows or not at all."""
+    schema = _quoted(other["schema"])
+    db = _opened_both(old, new)
+    db.execute("USE new; BEGIN")
+    try:
+        db.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}; {other['sql']}")
+        rows = 1
+        if other["kind"] == "table":
+            place = f"{schema}.{_quoted(other['name'])}"
+            rows = _one(db, f"INSERT INTO new.{place} FROM old.{place}")
+        db.execute("COMMIT")
+    except duckdb.Error as error:
+        roll_back(db)
+        raise ChildFailed((str(error).splitlines() or ["?"])[0]) from error
+    finally:
+        db.execute("USE memory")
+    yield {"rows": rows}
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 def close_stores() -> Answers:
     """Closes what `copy_rows` has open."""
     while _both:
@@ -188,6 +256,36 @@ def folded_of(old: str, inbox_id: str) -> Answers:
 # -- the inbox -------------------------------------------------------------------------------------
 
 
+SHARED_BYTE = 128
+"""Of the index of its log: SQLite has a lock on it as long as it has the file open."""
+_FLOCK, _LAYOUT = (
+    (("start", "length", "pid", "type", "whence"), "qqihh")
+    if sys.platform == "darwin"
+    else (("type", "whence", "start", "length", "pid"), "hhqqi4x")
+)
+"""The fields of `struct flock`, in the order of this system."""
+
+
+def inbox_holder(inbox: str) -> Answers:
+    """The number of a process that has an inbox open; None when nobody has.
+
+    Not for a process that has it open itself: it would not see its own lock, and drop it.
+    """
+    try:
+        descriptor = os.open(f"{inbox}-shm", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield {"pid": None}
+        return
+    try:
+        asked = {**dict.fromkeys(_FLOCK, 0), "type": fcntl.F_WRLCK, "start": SHARED_BYTE, "length": 1}
+        raw = struct.pack(_LAYOUT, *(asked[name] for name in _FLOCK))
+        said = struct.unpack(_LAYOUT, fcntl.fcntl(descriptor, fcntl.F_GETLK, raw))
+    finally:
+        os.close(descriptor)
+    found = dict(zip(_FLOCK, said, strict=True))
+    yield {"pid": None if found["type"] == fcntl.F_UNLCK else found["pid"]}
+
+
 def stage_inbox(source: str, draft: str, with_log: bool) -> Answers:
     """Copies a damaged inbox, with its SQLite log or without, and says what it is."""
     for suffix in ("", "-wal", "-shm"):
@@ -198,7 +296,7 @@ def stage_inbox(source: str, draft: str, with_log: bool) -> Answers:
         shutil.copyfile(f"{source}-wal", f"{draft}-wal")
     with _inbox_copy(draft) as db:
         meta = dict(_readable(db, "SELECT key, value FROM meta"))
-        db.execute("SELECT max(seq) FROM entries").fetchone()
+        db.execute("SELECT seq FROM entries LIMIT 0").fetchone()
         yield {"inbox_id": meta.get("inbox_id")}
 
 
@@ -248,6 +346,7 @@ def read_inbox(draft: str, new: str, folded: int | None, base: int, doubtful: li
         yield {
             "taken": taken + len(lost),
             "restored": restored,
+            "lost": reading.lost,
             "faults": reading.faults,
             "last": reading.last,
         }
@@ -260,23 +359,29 @@ class _Entries:
         self._db = db
         self.last = 0
         self.begun: list[str] = []
+        self.lost = 0
         self.faults: list[str] = []
+        """Why, of the first of them."""
 
     def groups(self) -> Iterator[list[RawEntry]]:
         first, last = self._bounds()
+        self.last = last
         while first <= last:
             yield self._between(first, min(last, first + ENTRIES_AT_ONCE - 1))
             first += ENTRIES_AT_ONCE
 
     def _bounds(self) -> tuple[int, int]:
-        bounds = []
-        for function in ("min", "max"):
-            try:
-                bounds.append(self._db.execute(f"SELECT {function}(seq) FROM entries").fetchone()[0] or 0)
-            except sqlite3.DatabaseError as error:
-                self.faults.append(str(error))
-                return 1, 0
-        return bounds[0], bounds[1]
+        """The first and the last seq there may be: a page at an end that cannot be read costs its entries."""
+        (given,) = next(iter(_readable(self._db, _LAST_GIVEN)), (0,))
+        return self._bound("min", 1), self._bound("max", given)
+
+    def _bound(self, function: str, otherwise: int) -> int:
+        try:
+            return self._db.execute(f"SELECT {function}(seq) FROM entries").fetchone()[0] or 0
+        except sqlite3.DatabaseError as error:
+            if otherwise == 0:
+                self._fault("entries", error)
+            return otherwise
 
     def _between(self, first: int, last: int) -> list[RawEntry]:
         query = "SELECT seq, CAST(kind AS TEXT), CAST(body AS TEXT) FROM entries WHERE seq BETWEEN ? AND ?"
@@ -284,19 +389,20 @@ class _Entries:
             rows = self._db.execute(f"{query} ORDER BY seq", (first, last)).fetchall()
         except sqlite3.DatabaseError as error:
             if first == last:
-                self._fault(first, error)
+                self._fault(f"entry {first:,}", error)
                 return []
             middle = (first + last) // 2
             return self._between(first, middle) + self._between(middle + 1, last)
-        for seq, kind, body in rows:
-            self.last = max(self.last, seq)
+        for _, kind, body in rows:
             if kind == START:
                 with contextlib.suppress(ValueError, IndexError, TypeError):
                     self.begun.append(json.loads(body)[0])
         return rows
 
-    def _fault(self, seq: int, error: sqlite3.DatabaseError) -> None:
-        self.faults.append(f"entry {seq:,}: {error}")
+    def _fault(self, what: str, error: sqlite3.DatabaseError) -> None:
+        self.lost += 1
+        if len(self.faults) < FAULTS_TOLD:
+            self.faults.append(f"{what}: {error}")
 
 
 class _Saved:
@@ -395,8 +501,8 @@ def take_late(inbox: str, log: str | None, new: str, after: int) -> Answers:
         if log is not None:
             shutil.copyfile(log, f"{draft}-wal")
         with _inbox_copy(draft) as old, contextlib.closing(Inbox(StorePaths(new))) as taking:
-            query = "SELECT seq, kind, body FROM entries WHERE seq > ? ORDER BY seq"
-            entries = old.execute(query, (after,)).fetchall()
+            query = f"SELECT seq, kind, body FROM entries WHERE seq > {after:d} ORDER BY seq"
+            entries = _readable(old, query)  # nobody can have recorded into a page that cannot be read
             begun = [TraceRow(*json.loads(body)) for _, kind, body in entries if kind == START]
             ended = [json.loads(body)[0] for _, kind, body in entries if kind == END]
             with taking.writing():
@@ -415,8 +521,11 @@ WORKS: dict[str, Callable[..., Answers]] = {
         headers,
         open_old,
         copy_rows,
+        others,
+        copy_other,
         close_stores,
         folded_of,
+        inbox_holder,
         stage_inbox,
         read_inbox,
         finish,

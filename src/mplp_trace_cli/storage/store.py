@@ -155,11 +155,9 @@ class Store:
         """
         try:
             with self._attached("READ_WRITE", wait_seconds) as db:
-                size = os.path.getsize(self.paths.log) if os.path.exists(self.paths.log) else 0
-                taken = _one(db, "SELECT wal_size FROM pragma_database_size() WHERE database_name = 'store'")
-                if not size or taken != "0 bytes":
+                if not is_log_passed_over(db, self.paths.log, "store"):
                     return
-                reason = "its beginning is not that of a log"
+                reason = NO_LOG
                 aside = _renamed_aside(self.paths.log)
         except LogDamaged as error:
             reason = error.details["reason"]
@@ -244,6 +242,9 @@ class Store:
                     self._say_waiting(wait_seconds, holder)
                     told = True
             time.sleep(_RETRY_SECONDS)
+        # A writer sets such a log aside before it opens the store for good.
+        if mode == "READ_ONLY" and is_log_passed_over(db, self.paths.log, "store"):
+            raise _log_damaged(self.paths, NO_LOG)
         _check_version(db, self.paths.store)
 
 
@@ -263,6 +264,7 @@ _NEVER_REPLAYED = (
     duckdb.TypeMismatchException,
 )
 """What a log of another database, or one with wrong bytes, makes of its replay."""
+NO_LOG = "its beginning is not that of a log"
 _CORRUPT = ("Corrupt WAL", "WAL does not match", "WAL checkpoint iteration", "WAL checkpoint marker")
 
 
@@ -280,6 +282,17 @@ def _replay_fault(error: duckdb.Error) -> str | None:
         isinstance(error, duckdb.IOException) and any(word in reason for word in _CORRUPT)
     )
     return reason if is_damage else None
+
+
+def is_log_passed_over(db: Connection, log: str, name: str) -> bool:
+    """True when DuckDB did not know the beginning of the log of the attached `name`, and replayed nothing."""
+    try:
+        if os.path.getsize(log) == 0:
+            return False
+    except OSError:
+        return False
+    query = "SELECT wal_size FROM pragma_database_size() WHERE database_name = ?"
+    return bool(_one(db, query, name) == "0 bytes")
 
 
 def _log_damaged(paths: StorePaths, reason: str) -> LogDamaged:
