@@ -1,7 +1,8 @@
 """The rules and actions of the config: what they say, and every fault of them at once.
 
 A file that came with a checkout may not run commands, nor send away what lies in files or in the environment:
-such actions are left out, and it is said which.
+such actions are left out, and it is said which. It may take a whole address from a variable of ours: then the
+secret is the destination and reaches nobody else.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ LONGEST_DAYS = 36_500
 LONGEST_US = LONGEST_DAYS * DAY_US
 LONGEST_NAME = 255
 OWN_VARIABLES = "MPLP_TRACE_"
-"""How the names of variables begin that a project file may read."""
+"""How the names of variables begin that a project file may take the address of a web action from."""
 _RULE_KEYS = ("name", "condition", "window", "for", "cooldown", "severity", "group_by", "actions")
 
 
@@ -246,20 +247,30 @@ def _why_left_out(action: AlertAction) -> str | None:
     """What the action would do that a file from elsewhere may not; None where there is nothing."""
     if action.kind is ActionKind.COMMAND:
         return "it runs a command"
-    for key, value in _settings_within(action.settings):
+    settings = action.settings
+    if action.kind in (ActionKind.SLACK, ActionKind.WEBHOOK) and _is_own_address(settings.get("url")):
+        settings = {key: value for key, value in settings.items() if key != "url"}
+    for key in _keys_within(settings):
         if key == "file":
             return "it reads a file"
-        if key == "env" and not (isinstance(value, str) and value.startswith(OWN_VARIABLES)):
-            return f"it reads a variable whose name does not begin with {OWN_VARIABLES}"
+        if key == "env":
+            return f"it reads a variable other than {OWN_VARIABLES}… for the whole url of slack or a webhook"
     return None
 
 
-def _settings_within(value: object) -> Iterator[tuple[str, object]]:
-    """Every key with its value, however deep."""
+def _is_own_address(url: object) -> bool:
+    """True where an address is one of our variables, and nothing else."""
+    if not isinstance(url, Mapping) or [*url] != ["env"]:
+        return False
+    return isinstance(url["env"], str) and url["env"].startswith(OWN_VARIABLES)
+
+
+def _keys_within(value: object) -> Iterator[str]:
+    """Every key, however deep."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield str(key), inner
-            yield from _settings_within(inner)
+            yield str(key)
+            yield from _keys_within(inner)
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         for inner in value:
-            yield from _settings_within(inner)
+            yield from _keys_within(inner)
