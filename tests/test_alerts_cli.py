@@ -148,16 +148,33 @@ def test_a_rule_by_name(cli: Cli, notes: Path) -> None:
 
 
 def test_a_rule_that_is_removed_is_closed(cli: Cli, notes: Path) -> None:
-    """Nothing is sent; without any rule the check says where a first one is shown."""
+    """Where there are others; nothing is sent, and it is said."""
     set_depth(cli, 12)
     alerts(cli, "check")
-    configure(cli, writer(notes))
+    configure(cli, DEEP.replace('"deep"', '"other"').replace("> 10", "> 100"), writer(notes))
     done = alerts(cli, "check")
     assert (done.code, done.stdout) == (0, "")
-    assert done.stderr == "no alert rules are configured; docs/alerts.md shows a first one\n"
+    assert done.stderr == (
+        "closed 1 alert whose rule is no more, or groups by something else\n1 rule checked: nothing firing\n"
+    )
     assert states(notes) == ["firing"]
     assert [row["change"] for row in rows(cli, "history")] == ["closed", "sent", "firing"]
-    assert rows(cli, "list") == []
+
+
+def test_a_config_without_rules_closes_nothing(cli: Cli, notes: Path) -> None:
+    """It may be the wrong one: the alert goes on where it was, and is not told again."""
+    set_depth(cli, 12)
+    alerts(cli, "check")
+    (cli.folder / "none.toml").write_text("")
+    done = cli("--config", cli.folder / "none.toml", "alerts", "check")
+    assert (done.code, done.stdout) == (0, "")
+    assert done.stderr == f"no alert rules are configured in {cli.folder / 'none.toml'}\n"
+    assert cli("alerts", "check").stderr == (
+        "no alert rules are configured: there is no config file (.mplp-trace.toml, or --config)\n"
+    )
+    assert alerts(cli, "check").code == 1
+    assert states(notes) == ["firing"]
+    assert [row["change"] for row in rows(cli, "history")] == ["sent", "firing"]
 
 
 # -- telling ---------------------------------------------------------------------------------------
@@ -222,6 +239,22 @@ def test_a_command_of_a_project_file_is_not_run(cli: Cli, notes: Path) -> None:
     assert told(notes) == []
     assert cli("alerts", "test", "deep").code == 2
     assert told(notes) == []
+
+
+def test_what_changed_is_said_before_it_is_sent(cli: Cli) -> None:
+    """A check that is stopped while it tells people has answered."""
+    argv = ["sleep", "600"]
+    blocked = f'[alerts.actions.note]\ntype = "command"\nargv = {json.dumps(argv)}\ntimeout = "20s"\n'
+    for words in (("watch", "--format", "jsonl"), ("check", "--format", "jsonl")):
+        configure(cli, DEEP.replace('"deep"', f'"{words[0]}"'), blocked)
+        set_depth(cli, 12)
+        began = time.monotonic()
+        checker = cli.start("--config", cli.folder / "alerts.toml", "alerts", *words)
+        assert checker.stdout is not None
+        assert json.loads(checker.stdout.readline())["rule"] == words[0]
+        assert time.monotonic() - began < 15
+        checker.send_signal(signal.SIGTERM)
+        checker.communicate(timeout=60)
 
 
 # -- at once, and killed ---------------------------------------------------------------------------
@@ -327,6 +360,15 @@ def test_for_is_replayed_too(cli: Cli) -> None:
 
 
 # -- what goes wrong -------------------------------------------------------------------------------
+
+
+def test_no_store_and_no_rules(cli: Cli) -> None:
+    """The store comes first, and no book is made beside none."""
+    for words in (("check",), ("check", "--at", "2026-03-04T15:00:00Z"), ("watch", "--count", "1")):
+        done = cli("alerts", *words)
+        assert (done.code, done.stdout) == (2, ""), words
+        assert done.stderr == f"error: there is no store at {cli.db}\nhint: mplp-trace create NAME\n"
+    assert list(cli.folder.iterdir()) == []
 
 
 def test_no_store(cli: Cli) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated
@@ -12,8 +13,9 @@ import typer
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.cli import alerts_table, formats, output, values
 from mplp_trace_cli.cli.options import SHAPE, Format, Json, Limit, pagination, tell_total
-from mplp_trace_cli.cli.settings import open_service
-from mplp_trace_cli.domain.alert_report import AlertDelivery, AlertReport, Undelivered
+from mplp_trace_cli.cli.settings import current, open_service
+from mplp_trace_cli.config import PROJECT_FILE, config_file
+from mplp_trace_cli.domain.alert_report import AlertChangeKind, AlertDelivery, AlertReport, Undelivered
 from mplp_trace_cli.domain.alerts import AlertState
 from mplp_trace_cli.domain.words import counted
 
@@ -24,7 +26,6 @@ alerts_command = typer.Typer(
 )
 Rules = Annotated[list[str] | None, typer.Option("--rule", metavar="NAME", help="This rule alone.")]
 Rule = Annotated[str, typer.Argument(metavar="RULE", help="Name of the rule.", show_default=False)]
-NO_RULES = "no alert rules are configured; docs/alerts.md shows a first one"
 
 
 @alerts_command.command("check", epilog="Example: mplp-trace alerts check --at 2026-03-04T15:00:00Z")
@@ -40,13 +41,35 @@ def check_command(
     chosen = formats.chosen_format(format_, json_)
     with open_service() as service:
         when = values.moment(at, service.now(), "--at")
-        report = service.check_alerts(at=when, rules=rule or None).unwrap()
+        is_replay = when is not None
+        asked = (
+            service.check_alerts(when, rule or None) if is_replay else service.evaluate_alerts(rule or None)
+        )
+        report = asked.unwrap()
+        _show(report, when, chosen)
+        if not is_replay:
+            tell_deliveries(service.send_notices().unwrap())
+    return 1 if report.firing else 0
+
+
+def _show(report: AlertReport, at: int | None, chosen: str) -> None:
+    """Says what a check found, at once: telling people may take long."""
     warn(report.remarks)
     people = alerts_table.alerts_for_people(alerts_table.noteworthy(report))
     formats.write(alerts_table.rows_of(report.alerts), chosen, shown=lambda _all: people)
-    output.note(_summary(report, when))
-    tell_deliveries(report.deliveries)
-    return 1 if report.firing else 0
+    sys.stdout.flush()
+    closed = sum(change.change is AlertChangeKind.CLOSED for change in report.changes)
+    if closed:
+        output.note(f"closed {counted(closed, 'alert')} whose rule is no more, or groups by something else")
+    output.note(_summary(report, at))
+
+
+def no_rules() -> str:
+    """Where rules were looked for and there are none."""
+    path = config_file(current().config)
+    if path is None:
+        return f"no alert rules are configured: there is no config file ({PROJECT_FILE}, or --config)"
+    return f"no alert rules are configured in {path}"
 
 
 def warn(remarks: Iterable[str]) -> None:
@@ -57,7 +80,7 @@ def warn(remarks: Iterable[str]) -> None:
 
 def _summary(report: AlertReport, at: int | None) -> str:
     if not report.rules:
-        return NO_RULES
+        return no_rules()
     states = Counter(alert.state for alert in report.alerts)
     said = [
         f"{states[state]:,} {state.value}"
@@ -91,7 +114,7 @@ def list_command(format_: Format = None, json_: Json = False) -> None:
     people = alerts_table.alerts_for_people(alerts_table.remarkable(known.alerts))
     formats.write(alerts_table.listed(known.alerts, known.undelivered), chosen, shown=lambda _all: people)
     if not known.alerts:
-        output.note(NO_RULES)
+        output.note(no_rules())
     warn(dict.fromkeys(map(_undelivered, known.undelivered)))
 
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from mplp_trace_cli.cli import alerts_table, formats, output
-from mplp_trace_cli.cli.alerts import NO_RULES, tell_deliveries, warn
+from mplp_trace_cli.cli.alerts import no_rules, tell_deliveries, warn
 from mplp_trace_cli.cli.pacing import interval_ms, moments
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.domain.alert_report import AlertChange, AlertReport
 from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput, StorageFailed, StoreBusy, TraceError
 from mplp_trace_cli.domain.words import counted, humane_duration
-
-if TYPE_CHECKING:
-    pass
 
 _FORMATS = ("table", "jsonl")
 _PASSING = (StoreBusy, StorageFailed)
@@ -32,11 +28,11 @@ def watch(interval: str, count: int | None, rules: list[str] | None, format_: st
     with open_service() as service:
         for _ in moments(milliseconds / 1_000, count):
             try:
-                report = service.check_alerts(rules=rules or None).unwrap()
+                report = service.evaluate_alerts(rules or None).unwrap()
+                seen.checked(report, milliseconds)
+                tell_deliveries(service.send_notices().unwrap())
             except _PASSING as error:
                 seen.failed(error)
-                continue
-            seen.checked(report, milliseconds)
 
 
 class _Seen:
@@ -54,7 +50,7 @@ class _Seen:
         self._fails = True
 
     def checked(self, report: AlertReport, milliseconds: float) -> None:
-        """Tells what a check changed and sent, and before the first what is watched."""
+        """Tells what a check changed, before anything is sent, and before the first what is watched."""
         self._fails = False
         if not self._has_begun:
             warn(report.remarks)
@@ -63,12 +59,11 @@ class _Seen:
         for change in report.changes:
             _tell(change, self._chosen)
         sys.stdout.flush()
-        tell_deliveries(report.deliveries)
 
 
 def _beginning(report: AlertReport, milliseconds: float) -> str:
     if not report.rules:
-        return NO_RULES
+        return no_rules()
     pace = f"every {humane_duration(milliseconds)} until Ctrl-C"
     return f"watching {counted(report.rules, 'rule')} {pace}: {report.firing:,} firing"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from mplp_trace_cli.domain.alert_machine import (
@@ -129,9 +129,20 @@ class AlertBook(SqliteFile):
 
     # -- sending ---------------------------------------------------------------------------------
 
-    def claim(self, now: int, lease_us: int) -> Delivery | None:
-        """The next delivery that is due and nobody else has, which is this sender's for that long."""
-        values = {"now": now, "lease": lease_us, "longest": max(RETRY_US)}
+    def claim(
+        self, now: int, lease_us: int, began: int | None = None, failing: Collection[str] = ()
+    ) -> Delivery | None:
+        """The next delivery that is due and nobody else has, which is this sender's for that long.
+
+        It was due when the sender `began`, now unless said, and goes by none of the `failing` actions.
+        """
+        values = {
+            "now": now,
+            "began": now if began is None else began,
+            "lease": lease_us,
+            "longest": max(RETRY_US),
+            "failing": json.dumps([*failing]),
+        }
         with self.writing() as db:
             row = db.execute(statement("claim_delivery"), values).fetchone()
         return None if row is None else Delivery(row[0], _notice_of(row[1]), *row[2:])
