@@ -413,7 +413,7 @@ def test_a_damaged_or_newer_book(cli: Cli, notes: Path) -> None:
     assert done.code == 2
     assert done.stderr == (
         f"error: the alert book {cli.db}.alerts is not an alert book\n"
-        "hint: move it away: without it all alerts begin anew\n"
+        "hint: move it away, with its -wal and -shm: without them all alerts begin anew\n"
     )
 
 
