@@ -134,6 +134,39 @@ def test_groups_are_alerts_of_their_own(cli: Cli) -> None:
         assert "[red]x[/red]" in unfolded(shown.stdout)
 
 
+def test_a_group_without_a_value_is_acknowledged_by_itself(cli: Cli) -> None:
+    """`null` is no value; a text that looks like it stands in quotes, and a number is a text."""
+    configure(cli, GROUPED, writer(cli.folder / "notices"))
+    set_depth(cli, 12)
+    for queue in ("null", "5"):
+        set_depth(cli, 13, queue=queue)
+    assert "labels.queue=(none)" in alerts(cli, "check").stdout
+    for said, shown in (("null", "(none)"), ('"null"', "null"), ("5", "5")):
+        done = alerts(cli, "ack", "deep", "--group", f"labels.queue={said}")
+        assert (done.code, done.stderr) == (0, f"acknowledged deep labels.queue={shown}\n")
+    lost = alerts(cli, "ack", "deep", "--group", "labels.queue=x")
+    assert (lost.code, lost.stderr.splitlines()[0]) == (
+        1,
+        "error: no such alert is firing: deep labels.queue=x",
+    )
+
+
+def test_a_rule_that_there_is_not_is_said(cli: Cli, notes: Path) -> None:
+    """With the one that is meant, or those there are."""
+    for words in (("ack", "dep"), ("check", "--rule", "dep"), ("test", "dep")):
+        done = alerts(cli, *words)
+        assert (done.code, done.stderr) == (
+            2,
+            "error: there is no alert rule 'dep' (did you mean deep?)\nhint: there are deep\n",
+        )
+    done = alerts(cli, "history", "--rule", "nope")
+    assert (done.code, done.stderr) == (
+        0,
+        "no change matches\nthere is no alert rule 'nope'; there are deep\n",
+    )
+    assert alerts(cli, "history", "--rule", "deep").stderr == "no change matches\n"
+
+
 def test_a_rule_by_name(cli: Cli, notes: Path) -> None:
     """Only it is evaluated; an unknown one is a usage error."""
     configure(cli, DEEP, DEEP.replace('"deep"', '"other"'), writer(notes))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
+import json
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -16,7 +18,7 @@ from mplp_trace_cli.cli.options import SHAPE, Format, Json, Limit, pagination, t
 from mplp_trace_cli.cli.settings import current, open_service
 from mplp_trace_cli.config import PROJECT_FILE, config_file
 from mplp_trace_cli.domain.alert_report import AlertChangeKind, AlertDelivery, AlertReport, Undelivered
-from mplp_trace_cli.domain.alerts import AlertState
+from mplp_trace_cli.domain.alerts import AlertState, alert_title
 from mplp_trace_cli.domain.words import counted
 
 alerts_command = typer.Typer(
@@ -100,7 +102,7 @@ def tell_deliveries(deliveries: Iterable[AlertDelivery]) -> None:
     for one in ended:
         if one.error is not None:
             later = "given up" if one.next_at is None else "it is tried again"
-            alert = alerts_table.title(one.rule, one.group)
+            alert = alert_title(one.rule, one.group)
             output.warning(f"{alert} is {one.state.value}: {one.action} failed: {one.error} ({later})")
 
 
@@ -121,7 +123,7 @@ def list_command(format_: Format = None, json_: Json = False) -> None:
 def _undelivered(one: Undelivered) -> str:
     tries = counted(one.attempts, "attempt")
     later = f"given up after {tries}" if one.next_at is None else f"{tries} so far"
-    return f"{alerts_table.title(one.rule, one.group)}: {one.action} failed: {one.error} ({later})"
+    return f"{alert_title(one.rule, one.group)}: {one.action} failed: {one.error} ({later})"
 
 
 @alerts_command.command("history", epilog="Example: mplp-trace alerts history --limit 20")
@@ -136,9 +138,12 @@ def history_command(
     asked = pagination(1, limit, None, chosen)
     with open_service() as service:
         changes, total = service.alert_history(asked.limit, rule).unwrap()
+        known = service.list_alerts().data if rule is not None and not total else None
     answer = alerts_table.changes_of(changes)._replace(total=total)
     formats.write(answer, chosen, shown=lambda _all: alerts_table.changes_for_people(changes))
     tell_total(answer, asked, "change", chosen)
+    if rule is not None and known is not None and rule not in (names := known.names):
+        output.note(f"there is no alert rule {rule!r}; there are {', '.join(names) or 'none'}")
 
 
 @alerts_command.command(
@@ -148,16 +153,26 @@ def ack_command(
     rule: Rule,
     group: Annotated[
         list[str] | None,
-        typer.Option("--group", metavar="K=V", help="Of this group alone; a column and its value."),
+        typer.Option("--group", metavar="K=V", help="Of this group alone; null is no value."),
     ] = None,
     message: Annotated[str | None, typer.Option(metavar="TEXT", help="What you say about it.")] = None,
 ) -> None:
     """Say that somebody knows of the firing alerts of a rule; they go on firing until they resolve."""
-    wanted = dict(values.split_pair(text, "--group") for text in group or ())
+    wanted = dict(map(_group_value, group or ()))
     with open_service() as service:
         found = service.acknowledge_alert(rule, wanted, message, _user()).unwrap()
     for record in found:
-        output.note(f"acknowledged {alerts_table.title(record.rule, record.group)}")
+        output.note(f"acknowledged {alert_title(record.rule, record.group)}")
+
+
+def _group_value(text: str) -> tuple[str, str | None]:
+    """A column and its value: `null` is nothing, a JSON string what it says, anything else itself."""
+    column, value = values.split_pair(text, "--group")
+    with contextlib.suppress(ValueError):
+        said = json.loads(value)
+        if said is None or isinstance(said, str):
+            return column, said
+    return column, value
 
 
 def _user() -> str | None:

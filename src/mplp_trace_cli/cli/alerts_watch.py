@@ -9,6 +9,7 @@ from mplp_trace_cli.cli.alerts import no_rules, tell_deliveries, warn
 from mplp_trace_cli.cli.pacing import interval_ms, moments
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.domain.alert_report import AlertChange, AlertReport
+from mplp_trace_cli.domain.alerts import alert_title
 from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput, StorageFailed, StoreBusy, TraceError
 from mplp_trace_cli.domain.words import counted, humane_duration
@@ -78,7 +79,7 @@ def _tell(change: AlertChange, chosen: str) -> None:
             (f"{formats.humane_instant(change.at)}  ", "dim"),
             (f"{state:<10}", formats.word_style(state)),
             (f"{severity:<10}", formats.word_style(severity)),
-            (f"{alerts_table.title(change.rule, change.group)}  ", ""),
+            (f"{alert_title(change.rule, change.group)}  ", ""),
             (change.detail or alerts_table.figures_text(change.figures), ""),
         ]
     )

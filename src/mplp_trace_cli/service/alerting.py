@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mplp_trace_cli.domain.enums import nearest_word
 from mplp_trace_cli.domain.errors import (
     ConfigInvalid,
     InvalidInput,
@@ -200,9 +201,11 @@ class AlertingService(MeasuringService):
     ) -> list[AlertRecord]:
         """Notes that somebody knows of the firing alerts of a rule, of those whose group has these values.
 
-        They go on firing, and their end is told. Raises NotFound where none is firing.
+        They go on firing, and their end is told. Raises NotFound where none is firing, InvalidInput where
+        there is no such rule either.
         """
         from mplp_trace_cli.domain.alert_machine import Acknowledgement
+        from mplp_trace_cli.domain.alerts import alert_title
 
         self._require_store()
         found: list[AlertRecord] = []
@@ -211,7 +214,9 @@ class AlertingService(MeasuringService):
                 said = Acknowledgement(self.now(), by, note)
                 found = book.acknowledge(rule, tuple((group or {}).items()), said)
         if not found:
-            raise NotFound(f"no such alert is firing: {rule}", hint="mplp-trace alerts list")
+            _chosen(self._alerts(), rule)
+            alert = alert_title(rule, tuple((group or {}).items()))
+            raise NotFound(f"no such alert is firing: {alert}", hint="mplp-trace alerts list")
         return found
 
     @operation
@@ -290,7 +295,8 @@ def _chosen(alerts: AlertSet, names: str | Collection[str] | None) -> list[Parse
     for name in names:
         if name not in known:
             raise InvalidInput(
-                f"there is no alert rule {name!r}", hint=f"there are {', '.join(known)}" if known else None
+                f"there is no alert rule {name!r}{nearest_word([*known], name)}",
+                hint=f"there are {', '.join(known)}" if known else None,
             )
     return [known[name] for name in dict.fromkeys(names)]
 
