@@ -221,11 +221,11 @@ def test_a_delivery_that_fails_is_a_warning(cli: Cli) -> None:
         hook.status = 503
         failed = alerts(cli, "check")
         assert failed.code == 1
-        assert "warning: deep is firing: note failed: http://127.0.0.1 answered 503" in failed.stderr
+        assert f"warning: deep is firing: note failed: {hook.place} answered 503" in failed.stderr
         assert "(it is tried again)" in failed.stderr
         listed = alerts(cli, "list")
-        assert "warning: deep: note failed: http://127.0.0.1 answered 503" in listed.stderr
-        assert "(1 attempt so far)" in listed.stderr
+        assert f"warning: deep: note failed: {hook.place} answered 503" in listed.stderr
+        assert "(in 1 check so far)" in listed.stderr
         (row,) = rows(cli, "list")
         assert [(one["action"], one["given_up"]) for one in row["undelivered"]] == [("note", False)]
         hook.status = 200
@@ -241,7 +241,7 @@ def test_a_delivery_that_never_will_is_given_up(cli: Cli) -> None:
     failed = alerts(cli, "check")
     assert failed.code == 1
     assert "(given up)" in failed.stderr
-    assert "given up after 1 attempt" in alerts(cli, "list").stderr
+    assert "given up after 1 check" in alerts(cli, "list").stderr
     assert [row["change"] for row in rows(cli, "history")] == ["given_up", "firing"]
 
 
@@ -486,8 +486,28 @@ def test_watching_for_a_while(cli: Cli, notes: Path) -> None:
     assert done.code == 0
     (line,) = done.stdout.splitlines()
     assert line.split()[2:5] == ["firing", "warning", "deep"]
+    assert done.stderr == "watching 1 rule every 10ms, 3 times: 1 firing\nsent 1 notice\n"
     assert alerts(cli, "watch", "--format", "csv").code == 2
     assert alerts(cli, "watch", "--interval", "0").code == 2
+
+
+def test_how_watching_begins(cli: Cli, notes: Path) -> None:
+    """The pace as somebody would say it, and lines of JSON where the environment asks for them."""
+    set_depth(cli, 12)
+    for given, said in (("30s", "30s"), ("2m", "2m"), ("2500ms", "2.50s")):
+        done = alerts(cli, "watch", "--interval", given, "--count", "1", env={"MPLP_TRACE_FORMAT": "jsonl"})
+        assert done.stderr.splitlines()[0] == f"watching 1 rule every {said}, 1 time: 1 firing"
+        if given == "30s":
+            assert json.loads(done.stdout)["change"] == "firing"
+
+
+def test_every_fault_of_the_config_at_once(cli: Cli, notes: Path) -> None:
+    """Of rules and of actions; what is not printable is escaped once."""
+    mail = '[alerts.actions.mail]\ntype = "email"\nto = "a\\u001b"\nfrom = "a@b.example"\nhost = "h"\n'
+    configure(cli, DEEP.replace("window", "windw"), writer(notes), mail)
+    said = alerts(cli, "check").stderr
+    assert "alerts.rules[1]: there is no such key" in said
+    assert r"alerts.actions.mail.to: 'a\x1b' is not an address" in said
 
 
 def test_watching_survives_a_busy_store(cli: Cli, notes: Path) -> None:

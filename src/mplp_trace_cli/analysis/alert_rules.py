@@ -7,7 +7,7 @@ secret is the destination and reaches nobody else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mplp_trace_cli.analysis.alert_groups import group_fault
@@ -45,23 +45,31 @@ class AlertSet(NamedTuple):
     """Why actions were left out: a sentence each."""
 
 
-def load_alerts(options: TraceModuleOptions) -> AlertSet:
-    """The rules and actions of the options; raises ConfigInvalid with every fault and where it is."""
-    reader = _Reader(options.from_project)
+def load_alerts(
+    options: TraceModuleOptions, check_action: Callable[[AlertAction], None] = lambda _action: None
+) -> AlertSet:
+    """The rules and actions of the options; raises ConfigInvalid with every fault and where it is.
+
+    `check_action` raises InvalidInput for settings of an action that counts.
+    """
+    reader = _Reader(options.from_project, check_action)
     table = options.alerts
     reader.only(table, ("rules", "actions"), "alerts")
     actions = reader.actions(table.get("actions", {}))
     rules = reader.rules(table.get("rules", ()))
     if reader.problems:
-        raise ConfigInvalid("; ".join(reader.problems), details={"problems": tuple(reader.problems)})
+        problems = tuple(reader.problems)
+        raise ConfigInvalid("; ".join(problems), hint=reader.hint, details={"problems": problems})
     return AlertSet(rules, actions, tuple(reader.ignored.values()))
 
 
 class _Reader:
     """Reads the tables, and remembers what is wrong with them and what was left out."""
 
-    def __init__(self, from_project: bool) -> None:
+    def __init__(self, from_project: bool, check_action: Callable[[AlertAction], None]) -> None:
         self.from_project = from_project
+        self.check_action = check_action
+        self.hint: str | None = None
         self.problems: list[str] = []
         self.ignored: dict[str, str] = {}
         self.known_actions: tuple[str, ...] = ()
@@ -82,7 +90,17 @@ class _Reader:
             return {}
         self.known_actions = tuple(tables)
         found = [self._action(str(name), table) for name, table in tables.items()]
-        return {action.name: action for action in found if action and action.name not in self.ignored}
+        kept = {action.name: action for action in found if action and action.name not in self.ignored}
+        for action in kept.values():
+            self._check_settings(action)
+        return kept
+
+    def _check_settings(self, action: AlertAction) -> None:
+        try:
+            self.check_action(action)
+        except InvalidInput as fault:
+            self.problems.append(fault.message)
+            self.hint = self.hint or fault.hint
 
     def _action(self, name: str, table: object) -> AlertAction | None:
         path = f"alerts.actions.{name}"

@@ -121,8 +121,8 @@ def list_command(format_: Format = None, json_: Json = False) -> None:
 
 
 def _undelivered(one: Undelivered) -> str:
-    tries = counted(one.attempts, "attempt")
-    later = f"given up after {tries}" if one.next_at is None else f"{tries} so far"
+    checks = counted(one.attempts, "check")
+    later = f"given up after {checks}" if one.next_at is None else f"in {checks} so far"
     return f"{alert_title(one.rule, one.group)}: {one.action} failed: {one.error} ({later})"
 
 
@@ -202,7 +202,9 @@ def watch_command(
     rule: Rules = None,
     format_: Annotated[
         str | None,
-        typer.Option("--format", metavar="FORMAT", help="table or jsonl.", rich_help_panel=SHAPE),
+        typer.Option(
+            "--format", metavar="FORMAT", help="table or jsonl; $MPLP_TRACE_FORMAT.", rich_help_panel=SHAPE
+        ),
     ] = None,
 ) -> None:
     """Check again and again until it is stopped, or N times; a line for each change of an alert."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 
 from mplp_trace_cli.cli import alerts_table, formats, output
@@ -21,26 +23,34 @@ _PASSING = (StoreBusy, StorageFailed)
 
 def watch(interval: str, count: int | None, rules: list[str] | None, format_: str | None) -> None:
     """Checks at a steady pace; what passes by itself is one warning until a check succeeds again."""
-    chosen = format_ or "table"
-    if chosen not in _FORMATS:
-        raise InvalidInput(f"format: {unknown_word(_FORMATS, chosen)}")
+    chosen = _format(format_)
     milliseconds = interval_ms(interval)
-    seen = _Seen(chosen)
+    seen = _Seen(chosen, _pace(milliseconds, count))
     with open_service() as service:
         for _ in moments(milliseconds / 1_000, count):
             try:
                 report = service.evaluate_alerts(rules or None).unwrap()
-                seen.checked(report, milliseconds)
+                seen.checked(report)
                 tell_deliveries(service.send_notices().unwrap())
             except _PASSING as error:
                 seen.failed(error)
 
 
+def _format(given: str | None) -> str:
+    """The format of the lines: of those that the environment may name, the one that makes lines counts."""
+    usual = "jsonl" if os.environ.get(formats.FORMAT_VARIABLE) == "jsonl" else "table"
+    chosen = given or usual
+    if chosen not in _FORMATS:
+        raise InvalidInput(f"format: {unknown_word(_FORMATS, chosen)}")
+    return chosen
+
+
 class _Seen:
     """What was said already, so that it is not said at every check."""
 
-    def __init__(self, chosen: str) -> None:
+    def __init__(self, chosen: str, pace: str) -> None:
         self._chosen = chosen
+        self._pace = pace
         self._has_begun = False
         self._fails = False
 
@@ -50,22 +60,27 @@ class _Seen:
             output.warning(f"{error.message}; checks go on")
         self._fails = True
 
-    def checked(self, report: AlertReport, milliseconds: float) -> None:
+    def checked(self, report: AlertReport) -> None:
         """Tells what a check changed, before anything is sent, and before the first what is watched."""
         self._fails = False
         if not self._has_begun:
             warn(report.remarks)
-            output.note(_beginning(report, milliseconds))
+            output.note(_beginning(report, self._pace))
         self._has_begun = True
         for change in report.changes:
             _tell(change, self._chosen)
         sys.stdout.flush()
 
 
-def _beginning(report: AlertReport, milliseconds: float) -> str:
+def _pace(milliseconds: float, count: int | None) -> str:
+    """`every 30s until Ctrl-C`, `every 2m, 3 times`: without the zeros of a measured time."""
+    span = re.sub(r"\.00(?=s$)| 00\w$", "", humane_duration(milliseconds))
+    return f"every {span} until Ctrl-C" if count is None else f"every {span}, {counted(count, 'time')}"
+
+
+def _beginning(report: AlertReport, pace: str) -> str:
     if not report.rules:
         return no_rules()
-    pace = f"every {humane_duration(milliseconds)} until Ctrl-C"
     return f"watching {counted(report.rules, 'rule')} {pace}: {report.firing:,} firing"
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from mplp_trace_cli.domain.enums import nearest_word
 from mplp_trace_cli.domain.errors import (
-    ConfigInvalid,
     InvalidInput,
     NotFound,
     StoreBusy,
@@ -258,17 +257,7 @@ class AlertingService(MeasuringService):
         from mplp_trace_cli.analysis.alert_rules import load_alerts
         from mplp_trace_cli.delivery import check_action
 
-        alerts = load_alerts(self._wiring.options)
-        faults = []
-        for action in alerts.actions.values():
-            try:
-                check_action(action)
-            except InvalidInput as fault:
-                faults.append(fault)
-        if faults:
-            hints = (fault.hint for fault in faults if fault.hint)
-            raise ConfigInvalid("; ".join(fault.message for fault in faults), hint=next(hints, None))
-        return alerts
+        return load_alerts(self._wiring.options, check_action)
 
     def _require_store(self) -> None:
         if not (os.path.exists(self.paths.store) or os.path.exists(self.paths.inbox)):
