@@ -270,7 +270,9 @@ def test_a_command_of_a_project_file_is_not_run(cli: Cli, notes: Path) -> None:
     assert done.code == 1
     assert done.stderr.startswith("warning: alerts.actions.note is left out: it runs a command")
     assert told(notes) == []
-    assert cli("alerts", "test", "deep").code == 2
+    tried = cli("alerts", "test", "deep")
+    assert tried.code == 2
+    assert "hint: alerts.actions.note is left out: it runs a command" in tried.stderr
     assert told(notes) == []
 
 

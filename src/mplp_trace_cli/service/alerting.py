@@ -224,7 +224,8 @@ class AlertingService(MeasuringService):
         alerts = self._alerts()
         (parsed,) = _chosen(alerts, rule)
         if not parsed.rule.actions:
-            raise InvalidInput(f"the alert rule {rule} has no actions", hint="actions = [NAME] in its table")
+            why = "; ".join(alerts.ignored) or "actions = [NAME] in its table"
+            raise InvalidInput(f"the alert rule {rule} has no actions", hint=why)
         notice = self._sample(parsed)
         ended = []
         for name in dict.fromkeys(parsed.rule.actions):
