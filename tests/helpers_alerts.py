@@ -72,10 +72,14 @@ class Hook:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 
     @property
+    def place(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    @property
     def action(self) -> str:
         """An action `note` that posts to it."""
-        port = self.server.server_address[1]
-        return f'[alerts.actions.note]\ntype = "webhook"\nurl = "http://127.0.0.1:{port}/hook"\n'
+        return f'[alerts.actions.note]\ntype = "webhook"\nurl = "{self.place}/hook"\n'
 
     @property
     def states(self) -> list[str]:

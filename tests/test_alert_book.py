@@ -6,8 +6,9 @@ import contextlib
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -16,7 +17,9 @@ from mplp_trace_cli.domain.alert_report import AlertChangeKind
 from mplp_trace_cli.domain.alerts import AlertFigure, AlertReading, AlertRule, AlertState, Group, Severity
 from mplp_trace_cli.domain.errors import InvalidInput, StoreDamaged, StoreTooNew
 from mplp_trace_cli.storage.alert_book import HISTORY_ROWS, RETRY_US, SENT_ROWS, AlertBook, Delivery
+from mplp_trace_cli.storage.inbox import Inbox
 from mplp_trace_cli.storage.paths import StorePaths
+from mplp_trace_cli.storage.sqlite_files import SqliteFile
 from tests.helpers_processes import at_once, note, noted
 from tests.helpers_storage import SECOND, START_OF_TIME
 
@@ -267,6 +270,44 @@ def test_a_newer_or_broken_book_is_refused(book: AlertBook, paths: StorePaths) -
     Path(paths.alerts).write_bytes(b"nonsense" * 1_000)
     with pytest.raises(StoreDamaged, match="is not an alert book"):
         AlertBook(paths)
+
+
+def test_journals_without_a_book_are_not_replayed(paths: StorePaths) -> None:
+    """What a killed checker left beside a book that was removed; its claims are gone with it."""
+    with kept_journals(paths.alerts, lambda: AlertBook(paths)) as book:
+        check(book, NOW, True)
+        claim(book, NOW)
+    with AlertBook(paths) as book:
+        assert (book.records(), book.history(None, None)) == ([], ([], 0))
+        check(book, NOW, True)
+        assert claim(book, NOW).action == "mail"
+
+
+def test_events_in_a_log_without_an_inbox_are_kept(paths: StorePaths) -> None:
+    """It is said, and the log stays as it is; an empty one is in nobody's way."""
+    log = Path(f"{paths.inbox}-wal")
+    with kept_journals(paths.inbox, lambda: Inbox(paths)) as inbox, inbox.writing():
+        inbox.append([("metric", "[]")])
+    before = log.read_bytes()
+    with pytest.raises(StoreDamaged, match="which may hold events"):
+        Inbox(paths)
+    assert (log.read_bytes(), os.path.exists(paths.inbox)) == (before, False)
+    log.write_bytes(b"")
+    Inbox(paths).close()
+
+
+AnyFile = TypeVar("AnyFile", bound=SqliteFile)
+
+
+@contextlib.contextmanager
+def kept_journals(path: str, opened: Callable[[], AnyFile]) -> Iterator[AnyFile]:
+    """A file that is removed afterwards, while its journals stay as one that was killed leaves them."""
+    with opened() as file:
+        yield file
+        kept = {name: Path(name).read_bytes() for name in (f"{path}-wal", f"{path}-shm")}
+    os.remove(path)
+    for name, content in kept.items():
+        Path(name).write_bytes(content)
 
 
 def step_once(store: str, written: str) -> None:

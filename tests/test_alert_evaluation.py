@@ -456,3 +456,17 @@ def test_text_from_outside_is_bound(cli: Cli) -> None:
         told = readings(service, rules, at)
     assert [one.holds for one in told] == [True, True, True]
     assert [[value for _, value in one.group] for one in told] == [[hostile], [hostile, None], ["1"]]
+
+
+def test_a_metric_in_two_units_is_two_figures(tmp_path: Path) -> None:
+    """Each with its own unit, in seconds as they were recorded and in milliseconds; the same unit is one."""
+    with service_at(tmp_path / "traces.duckdb") as service:
+        at = service.now()
+        service.record_metric(name="lat", value=2.5, unit="s", timestamp=at - SECOND).unwrap()
+        rule = rule_of("max(lat) > 2s or max(lat) > 1m or max(lat) > 100000", 60)
+        (reading,) = readings(service, [rule], at)
+    assert reading.holds
+    assert reading.figures == (
+        AlertFigure("max(lat) in ms", 2_500.0, "ms"),
+        AlertFigure("max(lat)", 2.5, ""),
+    )

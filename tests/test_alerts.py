@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -12,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mplp_trace_cli.config import options_from
-from mplp_trace_cli.domain.alert_machine import REPLAYED, instants_of
-from mplp_trace_cli.domain.alerts import AlertState
+from mplp_trace_cli.domain.alert_machine import REPLAYED, Evaluation, instants_of
+from mplp_trace_cli.domain.alerts import AlertReading, AlertRule, AlertState
 from mplp_trace_cli.domain.errors import ConfigInvalid, InvalidInput, NotFound
 from mplp_trace_cli.domain.ids import new_id
 from mplp_trace_cli.service import TraceManagementService, Wiring
+from mplp_trace_cli.storage.alert_book import AlertBook
 from mplp_trace_cli.storage.paths import StorePaths
 from tests.conftest import ROOT, Cli
 from tests.helpers_storage import SECOND, Clock
@@ -74,6 +76,36 @@ def test_an_earlier_check_changes_nothing(watched: TraceManagementService, clock
     clock.pass_seconds(-3_600)
     (remark,) = watched.check_alerts().unwrap().remarks
     assert remark.startswith("deep was checked by a clock that was ahead, and changes only after ")
+
+
+def test_a_place_that_does_not_answer_is_tried_once_a_check(tmp_path: Path, clock: Clock) -> None:
+    """However many notices go there and however late it gets meanwhile; the others are no attempts."""
+    argv = ["sh", "-c", f"echo x >> {tmp_path}/tries; exit 1"]
+    actions = {"note": {"type": "command", "argv": argv, "timeout": "100ms"}}
+    rule = {**DEEP, "group_by": "labels.queue", "actions": "note"}
+    with closing(made(tmp_path, clock, rules=[rule], actions=actions)) as service:
+        for queue in "abcde":
+            service.record_metric(
+                name="depth", value=12, labels={"queue": queue}, timestamp=service.now() - 1
+            ).unwrap()
+        for tries in (1, 2):
+            report = service.check_alerts().unwrap()
+            assert [one.error is None for one in report.deliveries] == [False]
+            assert len(service.list_alerts().unwrap().undelivered) == tries
+            clock.pass_seconds(1)
+    assert (tmp_path / "tries").read_text() == "x\n" * 2
+
+
+def test_a_check_does_not_begin_what_fell_due_meanwhile(watched: TraceManagementService) -> None:
+    """What is due after its beginning is for the next check."""
+    book = AlertBook(watched.paths)
+    rule = AlertRule("deep", "last(depth) > 10", 3_600 * SECOND, actions=("note",))
+    at = watched.now()
+    book.step(Evaluation([rule], frozenset(["deep"]), [AlertReading("deep", (), True, ())], at), bool)
+    assert book.claim(at + 30 * SECOND, SECOND, began=at - 1) is None
+    assert book.claim(at, SECOND, failing=["note"]) is None
+    assert book.claim(at, SECOND) is not None
+    book.close()
 
 
 def test_a_replay_remembers_nothing(watched: TraceManagementService, clock: Clock) -> None:

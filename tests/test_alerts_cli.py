@@ -134,6 +134,39 @@ def test_groups_are_alerts_of_their_own(cli: Cli) -> None:
         assert "[red]x[/red]" in unfolded(shown.stdout)
 
 
+def test_a_group_without_a_value_is_acknowledged_by_itself(cli: Cli) -> None:
+    """`null` is no value; a text that looks like it stands in quotes, and a number is a text."""
+    configure(cli, GROUPED, writer(cli.folder / "notices"))
+    set_depth(cli, 12)
+    for queue in ("null", "5"):
+        set_depth(cli, 13, queue=queue)
+    assert "labels.queue=(none)" in alerts(cli, "check").stdout
+    for said, shown in (("null", "(none)"), ('"null"', "null"), ("5", "5")):
+        done = alerts(cli, "ack", "deep", "--group", f"labels.queue={said}")
+        assert (done.code, done.stderr) == (0, f"acknowledged deep labels.queue={shown}\n")
+    lost = alerts(cli, "ack", "deep", "--group", "labels.queue=x")
+    assert (lost.code, lost.stderr.splitlines()[0]) == (
+        1,
+        "error: no such alert is firing: deep labels.queue=x",
+    )
+
+
+def test_a_rule_that_there_is_not_is_said(cli: Cli, notes: Path) -> None:
+    """With the one that is meant, or those there are."""
+    for words in (("ack", "dep"), ("check", "--rule", "dep"), ("test", "dep")):
+        done = alerts(cli, *words)
+        assert (done.code, done.stderr) == (
+            2,
+            "error: there is no alert rule 'dep' (did you mean deep?)\nhint: there are deep\n",
+        )
+    done = alerts(cli, "history", "--rule", "nope")
+    assert (done.code, done.stderr) == (
+        0,
+        "no change matches\nthere is no alert rule 'nope'; there are deep\n",
+    )
+    assert alerts(cli, "history", "--rule", "deep").stderr == "no change matches\n"
+
+
 def test_a_rule_by_name(cli: Cli, notes: Path) -> None:
     """Only it is evaluated; an unknown one is a usage error."""
     configure(cli, DEEP, DEEP.replace('"deep"', '"other"'), writer(notes))
@@ -148,16 +181,33 @@ def test_a_rule_by_name(cli: Cli, notes: Path) -> None:
 
 
 def test_a_rule_that_is_removed_is_closed(cli: Cli, notes: Path) -> None:
-    """Nothing is sent; without any rule the check says where a first one is shown."""
+    """Where there are others; nothing is sent, and it is said."""
     set_depth(cli, 12)
     alerts(cli, "check")
-    configure(cli, writer(notes))
+    configure(cli, DEEP.replace('"deep"', '"other"').replace("> 10", "> 100"), writer(notes))
     done = alerts(cli, "check")
     assert (done.code, done.stdout) == (0, "")
-    assert done.stderr == "no alert rules are configured; docs/alerts.md shows a first one\n"
+    assert done.stderr == (
+        "closed 1 alert whose rule is no more, or groups by something else\n1 rule checked: nothing firing\n"
+    )
     assert states(notes) == ["firing"]
     assert [row["change"] for row in rows(cli, "history")] == ["closed", "sent", "firing"]
-    assert rows(cli, "list") == []
+
+
+def test_a_config_without_rules_closes_nothing(cli: Cli, notes: Path) -> None:
+    """It may be the wrong one: the alert goes on where it was, and is not told again."""
+    set_depth(cli, 12)
+    alerts(cli, "check")
+    (cli.folder / "none.toml").write_text("")
+    done = cli("--config", cli.folder / "none.toml", "alerts", "check")
+    assert (done.code, done.stdout) == (0, "")
+    assert done.stderr == f"no alert rules are configured in {cli.folder / 'none.toml'}\n"
+    assert cli("alerts", "check").stderr == (
+        "no alert rules are configured: there is no config file (.mplp-trace.toml, or --config)\n"
+    )
+    assert alerts(cli, "check").code == 1
+    assert states(notes) == ["firing"]
+    assert [row["change"] for row in rows(cli, "history")] == ["sent", "firing"]
 
 
 # -- telling ---------------------------------------------------------------------------------------
@@ -171,11 +221,11 @@ def test_a_delivery_that_fails_is_a_warning(cli: Cli) -> None:
         hook.status = 503
         failed = alerts(cli, "check")
         assert failed.code == 1
-        assert "warning: deep is firing: note failed: http://127.0.0.1 answered 503" in failed.stderr
+        assert f"warning: deep is firing: note failed: {hook.place} answered 503" in failed.stderr
         assert "(it is tried again)" in failed.stderr
         listed = alerts(cli, "list")
-        assert "warning: deep: note failed: http://127.0.0.1 answered 503" in listed.stderr
-        assert "(1 attempt so far)" in listed.stderr
+        assert f"warning: deep: note failed: {hook.place} answered 503" in listed.stderr
+        assert "(in 1 check so far)" in listed.stderr
         (row,) = rows(cli, "list")
         assert [(one["action"], one["given_up"]) for one in row["undelivered"]] == [("note", False)]
         hook.status = 200
@@ -191,7 +241,7 @@ def test_a_delivery_that_never_will_is_given_up(cli: Cli) -> None:
     failed = alerts(cli, "check")
     assert failed.code == 1
     assert "(given up)" in failed.stderr
-    assert "given up after 1 attempt" in alerts(cli, "list").stderr
+    assert "given up after 1 check" in alerts(cli, "list").stderr
     assert [row["change"] for row in rows(cli, "history")] == ["given_up", "firing"]
 
 
@@ -220,8 +270,26 @@ def test_a_command_of_a_project_file_is_not_run(cli: Cli, notes: Path) -> None:
     assert done.code == 1
     assert done.stderr.startswith("warning: alerts.actions.note is left out: it runs a command")
     assert told(notes) == []
-    assert cli("alerts", "test", "deep").code == 2
+    tried = cli("alerts", "test", "deep")
+    assert tried.code == 2
+    assert "hint: alerts.actions.note is left out: it runs a command" in tried.stderr
     assert told(notes) == []
+
+
+def test_what_changed_is_said_before_it_is_sent(cli: Cli) -> None:
+    """A check that is stopped while it tells people has answered."""
+    argv = ["sleep", "600"]
+    blocked = f'[alerts.actions.note]\ntype = "command"\nargv = {json.dumps(argv)}\ntimeout = "20s"\n'
+    for words in (("watch", "--format", "jsonl"), ("check", "--format", "jsonl")):
+        configure(cli, DEEP.replace('"deep"', f'"{words[0]}"'), blocked)
+        set_depth(cli, 12)
+        began = time.monotonic()
+        checker = cli.start("--config", cli.folder / "alerts.toml", "alerts", *words)
+        assert checker.stdout is not None
+        assert json.loads(checker.stdout.readline())["rule"] == words[0]
+        assert time.monotonic() - began < 15
+        checker.send_signal(signal.SIGTERM)
+        checker.communicate(timeout=60)
 
 
 # -- at once, and killed ---------------------------------------------------------------------------
@@ -329,6 +397,15 @@ def test_for_is_replayed_too(cli: Cli) -> None:
 # -- what goes wrong -------------------------------------------------------------------------------
 
 
+def test_no_store_and_no_rules(cli: Cli) -> None:
+    """The store comes first, and no book is made beside none."""
+    for words in (("check",), ("check", "--at", "2026-03-04T15:00:00Z"), ("watch", "--count", "1")):
+        done = cli("alerts", *words)
+        assert (done.code, done.stdout) == (2, ""), words
+        assert done.stderr == f"error: there is no store at {cli.db}\nhint: mplp-trace create NAME\n"
+    assert list(cli.folder.iterdir()) == []
+
+
 def test_no_store(cli: Cli) -> None:
     """Is said as anywhere, and none is made."""
     configure(cli, DEEP, writer(cli.folder / "notices"))
@@ -371,7 +448,7 @@ def test_a_damaged_or_newer_book(cli: Cli, notes: Path) -> None:
     assert done.code == 2
     assert done.stderr == (
         f"error: the alert book {cli.db}.alerts is not an alert book\n"
-        "hint: move it away: without it all alerts begin anew\n"
+        "hint: move it away, with its -wal and -shm: without them all alerts begin anew\n"
     )
 
 
@@ -411,8 +488,28 @@ def test_watching_for_a_while(cli: Cli, notes: Path) -> None:
     assert done.code == 0
     (line,) = done.stdout.splitlines()
     assert line.split()[2:5] == ["firing", "warning", "deep"]
+    assert done.stderr == "watching 1 rule every 10ms, 3 times: 1 firing\nsent 1 notice\n"
     assert alerts(cli, "watch", "--format", "csv").code == 2
     assert alerts(cli, "watch", "--interval", "0").code == 2
+
+
+def test_how_watching_begins(cli: Cli, notes: Path) -> None:
+    """The pace as somebody would say it, and lines of JSON where the environment asks for them."""
+    set_depth(cli, 12)
+    for given, said in (("30s", "30s"), ("2m", "2m"), ("2500ms", "2.50s")):
+        done = alerts(cli, "watch", "--interval", given, "--count", "1", env={"MPLP_TRACE_FORMAT": "jsonl"})
+        assert done.stderr.splitlines()[0] == f"watching 1 rule every {said}, 1 time: 1 firing"
+        if given == "30s":
+            assert json.loads(done.stdout)["change"] == "firing"
+
+
+def test_every_fault_of_the_config_at_once(cli: Cli, notes: Path) -> None:
+    """Of rules and of actions; what is not printable is escaped once."""
+    mail = '[alerts.actions.mail]\ntype = "email"\nto = "a\\u001b"\nfrom = "a@b.example"\nhost = "h"\n'
+    configure(cli, DEEP.replace("window", "windw"), writer(notes), mail)
+    said = alerts(cli, "check").stderr
+    assert "alerts.rules[1]: there is no such key" in said
+    assert r"alerts.actions.mail.to: 'a\x1b' is not an address" in said
 
 
 def test_watching_survives_a_busy_store(cli: Cli, notes: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -87,16 +88,22 @@ def _reading(rule: ParsedRule, group: Values, figures: Mapping[Asked, float | No
     def value_of(comparison: Comparison) -> float | None:
         return figures.get(_asked(rule, comparison), _of_nothing(comparison))
 
-    told = {
-        str(one.figure): AlertFigure(str(one.figure), value_of(one), one.dimension.value)
-        for one in comparisons(rule.condition)
-    }
+    told = {(one.figure, one.dimension): value_of(one) for one in comparisons(rule.condition)}
+    measured = Counter(figure for figure, _ in told)
     return AlertReading(
         rule.rule.name,
         tuple(zip(rule.rule.group_by, group, strict=True)),
         holds(rule.condition, value_of),
-        tuple(told.values()),
+        tuple(
+            AlertFigure(_name(figure, unit, measured[figure]), value, unit.value)
+            for (figure, unit), value in told.items()
+        ),
     )
+
+
+def _name(figure: Figure, unit: Dimension, measured: int) -> str:
+    """A figure as it is written; of a metric that is compared in several units, with the unit."""
+    return f"{figure} in {unit.value}" if measured > 1 and unit.value else str(figure)
 
 
 def _of_nothing(comparison: Comparison) -> float | None:

@@ -1,12 +1,13 @@
 """The rules and actions of the config: what they say, and every fault of them at once.
 
 A file that came with a checkout may not run commands, nor send away what lies in files or in the environment:
-such actions are left out, and it is said which.
+such actions are left out, and it is said which. It may take a whole address from a variable of ours: then the
+secret is the destination and reaches nobody else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mplp_trace_cli.analysis.alert_groups import group_fault
@@ -24,7 +25,7 @@ LONGEST_DAYS = 36_500
 LONGEST_US = LONGEST_DAYS * DAY_US
 LONGEST_NAME = 255
 OWN_VARIABLES = "MPLP_TRACE_"
-"""How the names of variables begin that a project file may read."""
+"""How the names of variables begin that a project file may take the address of a web action from."""
 _RULE_KEYS = ("name", "condition", "window", "for", "cooldown", "severity", "group_by", "actions")
 
 
@@ -44,23 +45,31 @@ class AlertSet(NamedTuple):
     """Why actions were left out: a sentence each."""
 
 
-def load_alerts(options: TraceModuleOptions) -> AlertSet:
-    """The rules and actions of the options; raises ConfigInvalid with every fault and where it is."""
-    reader = _Reader(options.from_project)
+def load_alerts(
+    options: TraceModuleOptions, check_action: Callable[[AlertAction], None] = lambda _action: None
+) -> AlertSet:
+    """The rules and actions of the options; raises ConfigInvalid with every fault and where it is.
+
+    `check_action` raises InvalidInput for settings of an action that counts.
+    """
+    reader = _Reader(options.from_project, check_action)
     table = options.alerts
     reader.only(table, ("rules", "actions"), "alerts")
     actions = reader.actions(table.get("actions", {}))
     rules = reader.rules(table.get("rules", ()))
     if reader.problems:
-        raise ConfigInvalid("; ".join(reader.problems), details={"problems": tuple(reader.problems)})
+        problems = tuple(reader.problems)
+        raise ConfigInvalid("; ".join(problems), hint=reader.hint, details={"problems": problems})
     return AlertSet(rules, actions, tuple(reader.ignored.values()))
 
 
 class _Reader:
     """Reads the tables, and remembers what is wrong with them and what was left out."""
 
-    def __init__(self, from_project: bool) -> None:
+    def __init__(self, from_project: bool, check_action: Callable[[AlertAction], None]) -> None:
         self.from_project = from_project
+        self.check_action = check_action
+        self.hint: str | None = None
         self.problems: list[str] = []
         self.ignored: dict[str, str] = {}
         self.known_actions: tuple[str, ...] = ()
@@ -81,7 +90,17 @@ class _Reader:
             return {}
         self.known_actions = tuple(tables)
         found = [self._action(str(name), table) for name, table in tables.items()]
-        return {action.name: action for action in found if action and action.name not in self.ignored}
+        kept = {action.name: action for action in found if action and action.name not in self.ignored}
+        for action in kept.values():
+            self._check_settings(action)
+        return kept
+
+    def _check_settings(self, action: AlertAction) -> None:
+        try:
+            self.check_action(action)
+        except InvalidInput as fault:
+            self.problems.append(fault.message)
+            self.hint = self.hint or fault.hint
 
     def _action(self, name: str, table: object) -> AlertAction | None:
         path = f"alerts.actions.{name}"
@@ -246,20 +265,30 @@ def _why_left_out(action: AlertAction) -> str | None:
     """What the action would do that a file from elsewhere may not; None where there is nothing."""
     if action.kind is ActionKind.COMMAND:
         return "it runs a command"
-    for key, value in _settings_within(action.settings):
+    settings = action.settings
+    if action.kind in (ActionKind.SLACK, ActionKind.WEBHOOK) and _is_own_address(settings.get("url")):
+        settings = {key: value for key, value in settings.items() if key != "url"}
+    for key in _keys_within(settings):
         if key == "file":
             return "it reads a file"
-        if key == "env" and not (isinstance(value, str) and value.startswith(OWN_VARIABLES)):
-            return f"it reads a variable whose name does not begin with {OWN_VARIABLES}"
+        if key == "env":
+            return f"it reads a variable other than {OWN_VARIABLES}… for the whole url of slack or a webhook"
     return None
 
 
-def _settings_within(value: object) -> Iterator[tuple[str, object]]:
-    """Every key with its value, however deep."""
+def _is_own_address(url: object) -> bool:
+    """True where an address is one of our variables, and nothing else."""
+    if not isinstance(url, Mapping) or [*url] != ["env"]:
+        return False
+    return isinstance(url["env"], str) and url["env"].startswith(OWN_VARIABLES)
+
+
+def _keys_within(value: object) -> Iterator[str]:
+    """Every key, however deep."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield str(key), inner
-            yield from _settings_within(inner)
+            yield str(key)
+            yield from _keys_within(inner)
     elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
         for inner in value:
-            yield from _settings_within(inner)
+            yield from _keys_within(inner)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
+import json
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated
@@ -12,9 +15,10 @@ import typer
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.cli import alerts_table, formats, output, values
 from mplp_trace_cli.cli.options import SHAPE, Format, Json, Limit, pagination, tell_total
-from mplp_trace_cli.cli.settings import open_service
-from mplp_trace_cli.domain.alert_report import AlertDelivery, AlertReport, Undelivered
-from mplp_trace_cli.domain.alerts import AlertState
+from mplp_trace_cli.cli.settings import current, open_service
+from mplp_trace_cli.config import PROJECT_FILE, config_file
+from mplp_trace_cli.domain.alert_report import AlertChangeKind, AlertDelivery, AlertReport, Undelivered
+from mplp_trace_cli.domain.alerts import AlertState, alert_title
 from mplp_trace_cli.domain.words import counted
 
 alerts_command = typer.Typer(
@@ -24,7 +28,6 @@ alerts_command = typer.Typer(
 )
 Rules = Annotated[list[str] | None, typer.Option("--rule", metavar="NAME", help="This rule alone.")]
 Rule = Annotated[str, typer.Argument(metavar="RULE", help="Name of the rule.", show_default=False)]
-NO_RULES = "no alert rules are configured; docs/alerts.md shows a first one"
 
 
 @alerts_command.command("check", epilog="Example: mplp-trace alerts check --at 2026-03-04T15:00:00Z")
@@ -40,13 +43,35 @@ def check_command(
     chosen = formats.chosen_format(format_, json_)
     with open_service() as service:
         when = values.moment(at, service.now(), "--at")
-        report = service.check_alerts(at=when, rules=rule or None).unwrap()
+        is_replay = when is not None
+        asked = (
+            service.check_alerts(when, rule or None) if is_replay else service.evaluate_alerts(rule or None)
+        )
+        report = asked.unwrap()
+        _show(report, when, chosen)
+        if not is_replay:
+            tell_deliveries(service.send_notices().unwrap())
+    return 1 if report.firing else 0
+
+
+def _show(report: AlertReport, at: int | None, chosen: str) -> None:
+    """Says what a check found, at once: telling people may take long."""
     warn(report.remarks)
     people = alerts_table.alerts_for_people(alerts_table.noteworthy(report))
     formats.write(alerts_table.rows_of(report.alerts), chosen, shown=lambda _all: people)
-    output.note(_summary(report, when))
-    tell_deliveries(report.deliveries)
-    return 1 if report.firing else 0
+    sys.stdout.flush()
+    closed = sum(change.change is AlertChangeKind.CLOSED for change in report.changes)
+    if closed:
+        output.note(f"closed {counted(closed, 'alert')} whose rule is no more, or groups by something else")
+    output.note(_summary(report, at))
+
+
+def no_rules() -> str:
+    """Where rules were looked for and there are none."""
+    path = config_file(current().config)
+    if path is None:
+        return f"no alert rules are configured: there is no config file ({PROJECT_FILE}, or --config)"
+    return f"no alert rules are configured in {path}"
 
 
 def warn(remarks: Iterable[str]) -> None:
@@ -57,7 +82,7 @@ def warn(remarks: Iterable[str]) -> None:
 
 def _summary(report: AlertReport, at: int | None) -> str:
     if not report.rules:
-        return NO_RULES
+        return no_rules()
     states = Counter(alert.state for alert in report.alerts)
     said = [
         f"{states[state]:,} {state.value}"
@@ -77,7 +102,7 @@ def tell_deliveries(deliveries: Iterable[AlertDelivery]) -> None:
     for one in ended:
         if one.error is not None:
             later = "given up" if one.next_at is None else "it is tried again"
-            alert = alerts_table.title(one.rule, one.group)
+            alert = alert_title(one.rule, one.group)
             output.warning(f"{alert} is {one.state.value}: {one.action} failed: {one.error} ({later})")
 
 
@@ -91,14 +116,14 @@ def list_command(format_: Format = None, json_: Json = False) -> None:
     people = alerts_table.alerts_for_people(alerts_table.remarkable(known.alerts))
     formats.write(alerts_table.listed(known.alerts, known.undelivered), chosen, shown=lambda _all: people)
     if not known.alerts:
-        output.note(NO_RULES)
+        output.note(no_rules())
     warn(dict.fromkeys(map(_undelivered, known.undelivered)))
 
 
 def _undelivered(one: Undelivered) -> str:
-    tries = counted(one.attempts, "attempt")
-    later = f"given up after {tries}" if one.next_at is None else f"{tries} so far"
-    return f"{alerts_table.title(one.rule, one.group)}: {one.action} failed: {one.error} ({later})"
+    checks = counted(one.attempts, "check")
+    later = f"given up after {checks}" if one.next_at is None else f"in {checks} so far"
+    return f"{alert_title(one.rule, one.group)}: {one.action} failed: {one.error} ({later})"
 
 
 @alerts_command.command("history", epilog="Example: mplp-trace alerts history --limit 20")
@@ -113,9 +138,12 @@ def history_command(
     asked = pagination(1, limit, None, chosen)
     with open_service() as service:
         changes, total = service.alert_history(asked.limit, rule).unwrap()
+        known = service.list_alerts().data if rule is not None and not total else None
     answer = alerts_table.changes_of(changes)._replace(total=total)
     formats.write(answer, chosen, shown=lambda _all: alerts_table.changes_for_people(changes))
     tell_total(answer, asked, "change", chosen)
+    if rule is not None and known is not None and rule not in (names := known.names):
+        output.note(f"there is no alert rule {rule!r}; there are {', '.join(names) or 'none'}")
 
 
 @alerts_command.command(
@@ -125,16 +153,26 @@ def ack_command(
     rule: Rule,
     group: Annotated[
         list[str] | None,
-        typer.Option("--group", metavar="K=V", help="Of this group alone; a column and its value."),
+        typer.Option("--group", metavar="K=V", help="Of this group alone; null is no value."),
     ] = None,
     message: Annotated[str | None, typer.Option(metavar="TEXT", help="What you say about it.")] = None,
 ) -> None:
     """Say that somebody knows of the firing alerts of a rule; they go on firing until they resolve."""
-    wanted = dict(values.split_pair(text, "--group") for text in group or ())
+    wanted = dict(map(_group_value, group or ()))
     with open_service() as service:
         found = service.acknowledge_alert(rule, wanted, message, _user()).unwrap()
     for record in found:
-        output.note(f"acknowledged {alerts_table.title(record.rule, record.group)}")
+        output.note(f"acknowledged {alert_title(record.rule, record.group)}")
+
+
+def _group_value(text: str) -> tuple[str, str | None]:
+    """A column and its value: `null` is nothing, a JSON string what it says, anything else itself."""
+    column, value = values.split_pair(text, "--group")
+    with contextlib.suppress(ValueError):
+        said = json.loads(value)
+        if said is None or isinstance(said, str):
+            return column, said
+    return column, value
 
 
 def _user() -> str | None:
@@ -164,7 +202,9 @@ def watch_command(
     rule: Rules = None,
     format_: Annotated[
         str | None,
-        typer.Option("--format", metavar="FORMAT", help="table or jsonl.", rich_help_panel=SHAPE),
+        typer.Option(
+            "--format", metavar="FORMAT", help="table or jsonl; $MPLP_TRACE_FORMAT.", rich_help_panel=SHAPE
+        ),
     ] = None,
 ) -> None:
     """Check again and again until it is stopped, or N times; a line for each change of an alert."""

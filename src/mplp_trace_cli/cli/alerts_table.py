@@ -12,7 +12,7 @@ from mplp_trace_cli.cli import formats
 from mplp_trace_cli.delivery.texts import humane_figure
 from mplp_trace_cli.domain.alert_machine import AlertRecord
 from mplp_trace_cli.domain.alert_report import AlertChange, AlertReport, Undelivered
-from mplp_trace_cli.domain.alerts import AlertFigure, AlertState, Group, Severity
+from mplp_trace_cli.domain.alerts import AlertFigure, AlertState, Severity, alert_title
 from mplp_trace_cli.domain.words import humane_duration
 
 COLUMNS = (
@@ -147,11 +147,6 @@ def _filled(shown: Sequence[tuple[Column, Callable[[Any], object]]], things: Seq
     return Answer(tuple(column for column, _ in kept), rows)
 
 
-def title(rule: str, group: Group) -> str:
-    """`slow-answers context_id=ctx-1`, which folds between its words."""
-    return " ".join([rule, *(f"{name}={'' if value is None else value}" for name, value in group)])
-
-
 def figures_text(figures: Iterable[AlertFigure]) -> str:
     """`error_rate 5.3%, throughput 12/min`."""
     return ", ".join(f"{one.name} {_figure(one)}" for one in figures)
@@ -179,7 +174,7 @@ def _what(change: AlertChange) -> str:
 
 
 _SHOWN: tuple[tuple[Column, Callable[[AlertRecord], object]], ...] = (
-    (Column("alert"), lambda one: title(one.rule, one.group)),
+    (Column("alert"), lambda one: alert_title(one.rule, one.group)),
     (Column("severity"), lambda one: one.severity.value),
     (Column("state"), lambda one: one.state.value),
     (Column("lasted", Kind.FIGURE), _lasted),
@@ -188,7 +183,7 @@ _SHOWN: tuple[tuple[Column, Callable[[AlertRecord], object]], ...] = (
 )
 _SHOWN_CHANGES: tuple[tuple[Column, Callable[[AlertChange], object]], ...] = (
     (Column("time (UTC)", Kind.INSTANT), lambda one: one.at),
-    (Column("alert"), lambda one: title(one.rule, one.group)),
+    (Column("alert"), lambda one: alert_title(one.rule, one.group)),
     (Column("change"), lambda one: one.change.value),
     (Column("what"), _what),
 )

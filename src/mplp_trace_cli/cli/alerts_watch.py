@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
-from typing import TYPE_CHECKING
 
 from mplp_trace_cli.cli import alerts_table, formats, output
-from mplp_trace_cli.cli.alerts import NO_RULES, tell_deliveries, warn
+from mplp_trace_cli.cli.alerts import no_rules, tell_deliveries, warn
 from mplp_trace_cli.cli.pacing import interval_ms, moments
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.domain.alert_report import AlertChange, AlertReport
+from mplp_trace_cli.domain.alerts import alert_title
 from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput, StorageFailed, StoreBusy, TraceError
 from mplp_trace_cli.domain.words import counted, humane_duration
-
-if TYPE_CHECKING:
-    pass
 
 _FORMATS = ("table", "jsonl")
 _PASSING = (StoreBusy, StorageFailed)
@@ -24,26 +23,34 @@ _PASSING = (StoreBusy, StorageFailed)
 
 def watch(interval: str, count: int | None, rules: list[str] | None, format_: str | None) -> None:
     """Checks at a steady pace; what passes by itself is one warning until a check succeeds again."""
-    chosen = format_ or "table"
-    if chosen not in _FORMATS:
-        raise InvalidInput(f"format: {unknown_word(_FORMATS, chosen)}")
+    chosen = _format(format_)
     milliseconds = interval_ms(interval)
-    seen = _Seen(chosen)
+    seen = _Seen(chosen, _pace(milliseconds, count))
     with open_service() as service:
         for _ in moments(milliseconds / 1_000, count):
             try:
-                report = service.check_alerts(rules=rules or None).unwrap()
+                report = service.evaluate_alerts(rules or None).unwrap()
+                seen.checked(report)
+                tell_deliveries(service.send_notices().unwrap())
             except _PASSING as error:
                 seen.failed(error)
-                continue
-            seen.checked(report, milliseconds)
+
+
+def _format(given: str | None) -> str:
+    """The format of the lines: of those that the environment may name, the one that makes lines counts."""
+    usual = "jsonl" if os.environ.get(formats.FORMAT_VARIABLE) == "jsonl" else "table"
+    chosen = given or usual
+    if chosen not in _FORMATS:
+        raise InvalidInput(f"format: {unknown_word(_FORMATS, chosen)}")
+    return chosen
 
 
 class _Seen:
     """What was said already, so that it is not said at every check."""
 
-    def __init__(self, chosen: str) -> None:
+    def __init__(self, chosen: str, pace: str) -> None:
         self._chosen = chosen
+        self._pace = pace
         self._has_begun = False
         self._fails = False
 
@@ -53,23 +60,27 @@ class _Seen:
             output.warning(f"{error.message}; checks go on")
         self._fails = True
 
-    def checked(self, report: AlertReport, milliseconds: float) -> None:
-        """Tells what a check changed and sent, and before the first what is watched."""
+    def checked(self, report: AlertReport) -> None:
+        """Tells what a check changed, before anything is sent, and before the first what is watched."""
         self._fails = False
         if not self._has_begun:
             warn(report.remarks)
-            output.note(_beginning(report, milliseconds))
+            output.note(_beginning(report, self._pace))
         self._has_begun = True
         for change in report.changes:
             _tell(change, self._chosen)
         sys.stdout.flush()
-        tell_deliveries(report.deliveries)
 
 
-def _beginning(report: AlertReport, milliseconds: float) -> str:
+def _pace(milliseconds: float, count: int | None) -> str:
+    """`every 30s until Ctrl-C`, `every 2m, 3 times`: without the zeros of a measured time."""
+    span = re.sub(r"\.00(?=s$)| 00\w$", "", humane_duration(milliseconds))
+    return f"every {span} until Ctrl-C" if count is None else f"every {span}, {counted(count, 'time')}"
+
+
+def _beginning(report: AlertReport, pace: str) -> str:
     if not report.rules:
-        return NO_RULES
-    pace = f"every {humane_duration(milliseconds)} until Ctrl-C"
+        return no_rules()
     return f"watching {counted(report.rules, 'rule')} {pace}: {report.firing:,} firing"
 
 
@@ -83,7 +94,7 @@ def _tell(change: AlertChange, chosen: str) -> None:
             (f"{formats.humane_instant(change.at)}  ", "dim"),
             (f"{state:<10}", formats.word_style(state)),
             (f"{severity:<10}", formats.word_style(severity)),
-            (f"{alerts_table.title(change.rule, change.group)}  ", ""),
+            (f"{alert_title(change.rule, change.group)}  ", ""),
             (change.detail or alerts_table.figures_text(change.figures), ""),
         ]
     )

@@ -84,9 +84,10 @@ def url_fault(url: str) -> str | None:
 
 
 def place_of(url: str) -> str:
-    """What may be told of a URL: its scheme and its host."""
+    """What may be told of a URL: its scheme, its host, and its port when it says one."""
     parts: SplitResult = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}" + ("" if parts.port is None else f":{parts.port}")
 
 
 class _Reader:
@@ -206,7 +207,7 @@ def _recipients(reader: _Reader) -> tuple[str, ...]:
     found = (value,) if isinstance(value, str) else reader.texts("to")
     for address in found:
         if _ADDRESS.fullmatch(address) is None:
-            reader.fault("to", f"{visible(address)[:80]!r} is not an address such as ops@example.com")
+            reader.fault("to", f"{address[:80]!r} is not an address such as ops@example.com")
     return tuple(dict.fromkeys(found))
 
 

@@ -87,3 +87,8 @@ class AlertList(NamedTuple):
     alerts: tuple[AlertRecord, ...]
     undelivered: tuple[Undelivered, ...] = ()
     remarks: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """The rules there are, or were as far as it is remembered."""
+        return list(dict.fromkeys(alert.rule for alert in self.alerts))

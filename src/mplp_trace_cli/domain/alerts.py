@@ -74,6 +74,11 @@ Group = tuple[tuple[str, str | None], ...]
 """The columns a rule groups by, each with its value; empty for a rule without groups."""
 
 
+def alert_title(rule: str, group: Group) -> str:
+    """`slow-answers context_id=ctx-1`, which folds between its words."""
+    return " ".join([rule, *(f"{name}={'(none)' if value is None else value}" for name, value in group)])
+
+
 class AlertReading(NamedTuple):
     """What a rule's condition comes to for one group at one instant."""
 

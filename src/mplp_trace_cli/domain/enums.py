@@ -75,9 +75,13 @@ def words_of(kind: type[StrEnum]) -> list[str]:
 
 def unknown_word(words: Sequence[str], value: object) -> str:
     """Why `value` is none of `words`: the ones there are, and the nearest to it."""
+    shown = str(value)[:60]
+    return f"{shown!r} is not one of {', '.join(words)}{nearest_word(words, shown)}"
+
+
+def nearest_word(words: Sequence[str], shown: str) -> str:
+    """` (did you mean …?)`, or nothing where none is near."""
     import difflib  # only on the way to an error
 
-    shown = str(value)[:60]
     nearest = difflib.get_close_matches(shown.lower(), words, n=1, cutoff=0.4)
-    guess = f" (did you mean {nearest[0]}?)" if nearest else ""
-    return f"{shown!r} is not one of {', '.join(words)}{guess}"
+    return f" (did you mean {nearest[0]}?)" if nearest else ""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mplp_trace_cli.domain.enums import nearest_word
 from mplp_trace_cli.domain.errors import (
-    ConfigInvalid,
     InvalidInput,
     NotFound,
     StoreBusy,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 CLOCK_SLACK_US = 60_000_000
 """How far apart the clocks of two checkers may be before it is said."""
+SENDING_SECONDS = 60.0
+"""How long one check goes on beginning deliveries."""
 
 
 class AlertingService(MeasuringService):
@@ -52,33 +55,58 @@ class AlertingService(MeasuringService):
         """
         from mplp_trace_cli.domain.questions import to_instant
 
-        alerts = self._alerts()
-        chosen = _chosen(alerts, rules)
         instant = to_instant(at, "at")
         if instant is not None:
-            return self._replayed(alerts, chosen, instant)
-        now = self.now()
-        readings = self._readings(chosen, now)
-        return self._checked(alerts, _evaluation(alerts, chosen, readings, now))
+            return self._replayed(rules, instant)
+        report = self._evaluated(rules)
+        return report._replace(deliveries=self._sent())
 
-    def _checked(self, alerts: AlertSet, evaluation: Evaluation) -> AlertReport:
+    @operation
+    def evaluate_alerts(self, rules: str | Collection[str] | None = None) -> AlertReport:
+        """The first half of a check: evaluates and remembers; people are told by `send_notices`.
+
+        Without any rules nothing is touched: a config that was not found closes no alert.
+        """
+        return self._evaluated(rules)
+
+    @operation
+    def send_notices(self) -> tuple[AlertDelivery, ...]:
+        """The second half of a check: sends all that is due and that no other process is sending.
+
+        An action that fails is not tried again in the same call, and after a minute none is begun any more:
+        what is left waits for the next check.
+        """
+        return self._sent()
+
+    def _evaluated(self, rules: str | Collection[str] | None) -> AlertReport:
         from mplp_trace_cli.domain.alert_report import AlertReport
         from mplp_trace_cli.storage.alert_book import change_of
 
-        at = evaluation.at
+        alerts = self._alerts()
+        chosen = _chosen(alerts, rules)
+        self._require_store()
+        at = self.now()
+        if not alerts.rules:
+            return AlertReport(at, 0, (), remarks=alerts.ignored)
+        evaluation = _evaluation(alerts, chosen, self._readings(chosen, at), at)
         with self._book() as book:
             ahead = _ahead(book.evaluated_at(), evaluation)
             steps = book.step(evaluation, alerts.actions.__contains__)
-            deliveries = tuple(self._deliveries(book, alerts))
         return AlertReport(
             at,
             len(evaluation.evaluated),
             tuple(one.record for one in steps if not one.is_closed),
             tuple(change for one in steps if (change := change_of(one, at))),
             tuple(one.notice for one in steps if one.notice is not None),
-            deliveries,
-            (*alerts.ignored, *ahead),
+            remarks=(*alerts.ignored, *ahead),
         )
+
+    def _sent(self) -> tuple[AlertDelivery, ...]:
+        alerts = self._alerts()
+        if not alerts.rules or not os.path.exists(self.paths.alerts):
+            return ()
+        with self._book() as book:
+            return tuple(self._deliveries(book, alerts))
 
     def _readings(self, rules: Sequence[ParsedRule], at: int) -> list[AlertReading]:
         from mplp_trace_cli.analysis.alert_evaluation import evaluate
@@ -88,9 +116,12 @@ class AlertingService(MeasuringService):
         with self.reading() as db:
             return evaluate(db, rules, at)
 
-    def _replayed(self, alerts: AlertSet, rules: Sequence[ParsedRule], at: int) -> AlertReport:
+    def _replayed(self, names: str | Collection[str] | None, at: int) -> AlertReport:
         from mplp_trace_cli.domain.alert_report import AlertReport
 
+        alerts = self._alerts()
+        rules = _chosen(alerts, names)
+        self._require_store()
         if not rules:
             return AlertReport(at, 0, (), remarks=alerts.ignored)
         with self.reading() as db:
@@ -98,14 +129,22 @@ class AlertingService(MeasuringService):
         return AlertReport(at, len(rules), tuple(records), remarks=alerts.ignored)
 
     def _deliveries(self, book: AlertBook, alerts: AlertSet) -> Iterator[AlertDelivery]:
-        """Sends all that is due and that no other process is sending."""
+        """Sends what was due at the beginning, by each action until it fails, and begins none too late."""
         from mplp_trace_cli.delivery import MOST_SECONDS
 
         lease_us = round((MOST_SECONDS + 30) * 1_000_000)
-        while (delivery := book.claim(self.now(), lease_us)) is not None:
-            yield self._delivered(book, delivery, alerts)
+        began, end = self.now(), time.monotonic() + SENDING_SECONDS
+        failing: set[str] = set()
+        while time.monotonic() < end:
+            delivery = book.claim(self.now(), lease_us, began, failing)
+            if delivery is None:
+                return
+            yield self._delivered(book, delivery, alerts, failing)
 
-    def _delivered(self, book: AlertBook, delivery: Delivery, alerts: AlertSet) -> AlertDelivery:
+    def _delivered(
+        self, book: AlertBook, delivery: Delivery, alerts: AlertSet, failing: set[str]
+    ) -> AlertDelivery:
+        """How sending it ended; an action that may work later is then one of the failing."""
         from mplp_trace_cli.domain.errors import DeliveryFailed
 
         try:
@@ -113,6 +152,8 @@ class AlertingService(MeasuringService):
         except TraceError as error:
             # A package that is missing here may be there where the next check is made.
             permanent = isinstance(error, DeliveryFailed) and error.permanent
+            if not permanent:
+                failing.add(delivery.action)
             next_at = book.mark_failed(delivery, error.message, self.now(), permanent=permanent)
             return _outcome(delivery.notice, delivery.action, error.message, next_at)
         book.mark_sent(delivery, self.now())
@@ -159,9 +200,11 @@ class AlertingService(MeasuringService):
     ) -> list[AlertRecord]:
         """Notes that somebody knows of the firing alerts of a rule, of those whose group has these values.
 
-        They go on firing, and their end is told. Raises NotFound where none is firing.
+        They go on firing, and their end is told. Raises NotFound where none is firing, InvalidInput where
+        there is no such rule either.
         """
         from mplp_trace_cli.domain.alert_machine import Acknowledgement
+        from mplp_trace_cli.domain.alerts import alert_title
 
         self._require_store()
         found: list[AlertRecord] = []
@@ -170,7 +213,9 @@ class AlertingService(MeasuringService):
                 said = Acknowledgement(self.now(), by, note)
                 found = book.acknowledge(rule, tuple((group or {}).items()), said)
         if not found:
-            raise NotFound(f"no such alert is firing: {rule}", hint="mplp-trace alerts list")
+            _chosen(self._alerts(), rule)
+            alert = alert_title(rule, tuple((group or {}).items()))
+            raise NotFound(f"no such alert is firing: {alert}", hint="mplp-trace alerts list")
         return found
 
     @operation
@@ -179,7 +224,8 @@ class AlertingService(MeasuringService):
         alerts = self._alerts()
         (parsed,) = _chosen(alerts, rule)
         if not parsed.rule.actions:
-            raise InvalidInput(f"the alert rule {rule} has no actions", hint="actions = [NAME] in its table")
+            why = "; ".join(alerts.ignored) or "actions = [NAME] in its table"
+            raise InvalidInput(f"the alert rule {rule} has no actions", hint=why)
         notice = self._sample(parsed)
         ended = []
         for name in dict.fromkeys(parsed.rule.actions):
@@ -212,17 +258,7 @@ class AlertingService(MeasuringService):
         from mplp_trace_cli.analysis.alert_rules import load_alerts
         from mplp_trace_cli.delivery import check_action
 
-        alerts = load_alerts(self._wiring.options)
-        faults = []
-        for action in alerts.actions.values():
-            try:
-                check_action(action)
-            except InvalidInput as fault:
-                faults.append(fault)
-        if faults:
-            hints = (fault.hint for fault in faults if fault.hint)
-            raise ConfigInvalid("; ".join(fault.message for fault in faults), hint=next(hints, None))
-        return alerts
+        return load_alerts(self._wiring.options, check_action)
 
     def _require_store(self) -> None:
         if not (os.path.exists(self.paths.store) or os.path.exists(self.paths.inbox)):
@@ -249,7 +285,8 @@ def _chosen(alerts: AlertSet, names: str | Collection[str] | None) -> list[Parse
     for name in names:
         if name not in known:
             raise InvalidInput(
-                f"there is no alert rule {name!r}", hint=f"there are {', '.join(known)}" if known else None
+                f"there is no alert rule {name!r}{nearest_word([*known], name)}",
+                hint=f"there are {', '.join(known)}" if known else None,
             )
     return [known[name] for name in dict.fromkeys(names)]
 

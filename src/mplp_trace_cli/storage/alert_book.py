@@ -6,10 +6,12 @@ of any. So of checkers at once each notice is made once, and one that was killed
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from mplp_trace_cli.domain.alert_machine import (
@@ -23,7 +25,7 @@ from mplp_trace_cli.domain.alert_machine import (
 from mplp_trace_cli.domain.alert_report import AlertChange, AlertChangeKind, Undelivered
 from mplp_trace_cli.domain.alerts import AlertFigure, AlertNotice, AlertState, Group, Severity
 from mplp_trace_cli.domain.times import SECOND_US
-from mplp_trace_cli.storage.paths import StorePaths, make_once
+from mplp_trace_cli.storage.paths import StorePaths, make_once, os_errors
 from mplp_trace_cli.storage.sql import statement
 from mplp_trace_cli.storage.sqlite_files import SqliteFile, new_file
 
@@ -57,11 +59,11 @@ class AlertBook(SqliteFile):
 
     kind = "alert book"
     version = BOOK_VERSION
-    remedy = "move it away: without it all alerts begin anew"
+    remedy = "move it away, with its -wal and -shm: without them all alerts begin anew"
 
     def __init__(self, paths: StorePaths, *, writable: bool = True) -> None:
         if writable and not os.path.exists(paths.alerts):
-            make_once(paths.alerts, _make)
+            _make_anew(paths)
         super().__init__(paths.alerts, writable=writable)
         if writable:
             with self.errors():
@@ -129,9 +131,20 @@ class AlertBook(SqliteFile):
 
     # -- sending ---------------------------------------------------------------------------------
 
-    def claim(self, now: int, lease_us: int) -> Delivery | None:
-        """The next delivery that is due and nobody else has, which is this sender's for that long."""
-        values = {"now": now, "lease": lease_us, "longest": max(RETRY_US)}
+    def claim(
+        self, now: int, lease_us: int, began: int | None = None, failing: Collection[str] = ()
+    ) -> Delivery | None:
+        """The next delivery that is due and nobody else has, which is this sender's for that long.
+
+        It was due when the sender `began`, now unless said, and goes by none of the `failing` actions.
+        """
+        values = {
+            "now": now,
+            "began": now if began is None else began,
+            "lease": lease_us,
+            "longest": max(RETRY_US),
+            "failing": json.dumps([*failing]),
+        }
         with self.writing() as db:
             row = db.execute(statement("claim_delivery"), values).fetchone()
         return None if row is None else Delivery(row[0], _notice_of(row[1]), *row[2:])
@@ -214,6 +227,32 @@ class AlertBook(SqliteFile):
     def _records(self) -> list[AlertRecord]:
         rows = self.db.execute(f"SELECT {_RECORD} FROM alerts ORDER BY rule, group_key").fetchall()
         return [_record_of(row) for row in rows]
+
+
+def _make_anew(paths: StorePaths) -> None:
+    """Makes the book where there is none, without what a removed one left in its journals.
+
+    SQLite would replay them into the new file, claims of dead checkers included. Whoever makes a book holds
+    the lock of the folder, so that nobody removes the journals of one that another has just made.
+    """
+    with os_errors(paths.alerts), _locked(paths.folder):
+        if os.path.exists(paths.alerts):
+            return
+        for journal in (f"{paths.alerts}-wal", f"{paths.alerts}-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(journal)
+        make_once(paths.alerts, _make)
+
+
+@contextlib.contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    """Alone in a folder, of those who ask for it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _make(path: str) -> None:

@@ -6,6 +6,7 @@ nothing but the standard library, because every recording command pays for what 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -13,6 +14,7 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from mplp_trace_cli.domain.errors import StoreDamaged
 from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.storage.paths import StorePaths, make_once
 from mplp_trace_cli.storage.sql import statement
@@ -85,6 +87,7 @@ class Inbox(SqliteFile):
     def __init__(self, paths: StorePaths, *, full_sync: bool = True, writable: bool = True) -> None:
         if writable and not os.path.exists(paths.inbox):
             paths.make_folder()
+            _refuse_orphan(paths.inbox)
             make_once(paths.inbox, _make)
         super().__init__(paths.inbox, writable=writable)
         if writable:
@@ -420,6 +423,22 @@ class Inbox(SqliteFile):
 def decoded_anyhow(raw: bytes) -> str:
     """Text, whether or not it is UTF-8."""
     return raw.decode(errors="replace")
+
+
+def _refuse_orphan(path: str) -> None:
+    """Raises StoreDamaged where the log of an inbox is left without it: a new inbox would swallow it.
+
+    The log may hold events that were acknowledged and are nowhere else. It is looked for first: an inbox that
+    somebody makes meanwhile is there before its log.
+    """
+    log = f"{path}-wal"
+    with contextlib.suppress(FileNotFoundError):
+        if not os.path.getsize(log) or os.path.exists(path):
+            return
+        raise StoreDamaged(
+            f"the inbox {path} is gone and its log {log} is not, which may hold events",
+            hint="put the inbox back; or move the log away, and go on without what it holds",
+        )
 
 
 def _make(path: str) -> None:
