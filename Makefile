@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 .PHONY: test demo lint bench soak docs clean
 
 test: $(READY)
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 3 --dist worksteal
 
 demo: $(READY)
 	PATH="$(abspath $(BIN)):$$PATH" bash sample_data/demo.sh

@@ -27,7 +27,7 @@ from tests.test_filters import ask, made_traces, stamp
 
 SECOND = 1_000_000
 FEW = settings(
-    max_examples=8,
+    max_examples=6,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],

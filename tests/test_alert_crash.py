@@ -13,7 +13,7 @@ from tests.helpers_alerts import DEEP, states, writer
 from tests.helpers_processes import crash_at, join, lines_of, start
 from tests.helpers_storage import SECOND, START_OF_TIME
 
-POINTS = 16
+POINTS = 10
 _TAIL = 160
 """The last lines of a check, where the state is written and notices are sent: most points are there."""
 LEASE = 200 * SECOND

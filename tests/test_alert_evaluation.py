@@ -30,7 +30,7 @@ from tests.test_filters import WORDS, ask, stamp
 
 SECOND = 1_000_000
 FEW = settings(
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],

@@ -299,7 +299,7 @@ def mutated(draw: st.DrawFn, line: bytes) -> bytes:
     return line[:at] + (b"" if how == 2 else byte) + line[at + (how > 0) :]
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=500)
 @given(st.lists(lines(), min_size=1, max_size=3).map(b"\n".join), st.sampled_from(RULES))
 @example(b'{"event_type":"x","event\\u005ftype":"y","trace_id":"t"}', RULES[0])
 @example(b'{"event_type":"x","trace_id":"t","data":{"a":1},"data" :{"b":2}}', RULES[0])
@@ -366,7 +366,7 @@ def test_both_ways_agree_on_any_block(data: bytes, rules: LineRules) -> None:
     assert_same(data, rules)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(
     st.datetimes().map(str) | st.datetimes().map(lambda moment: moment.isoformat()),
     st.text("0123456789", max_size=12).map(lambda digits: digits and "." + digits),

@@ -17,10 +17,12 @@ STEPS = [
     "How things went on the day of the incident",
     "A good run and a bad one",
     "Questions of your own, in SQL",
+    "Alert rules, as they were in the middle of the incident and a day before",
     "Record something new",
     "Metrics, counted from any number of processes",
     "Export",
     "The JSON lines make the same store again",
+    "What is not needed any more goes, after a look at what that would be",
     "Lines that cannot be recorded are kept, with the reason",
 ]
 

@@ -106,7 +106,7 @@ def key(series: MetricSeries) -> tuple[Any, ...]:
     return series.name, series.type, series.unit, tuple(sorted(series.labels.items()))
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(rows=st.lists(samples(), max_size=40), start=st.integers(0, 2 * HOUR), length=st.integers(1, 3 * HOUR))
 def test_figures_of_samples(rows: list[MetricRow], start: int, length: int) -> None:
     """Series and their figures over a range, and in each bucket of it, are those of a plain computation."""
@@ -174,7 +174,7 @@ TRACES = st.lists(
 )
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(traces=TRACES, start=st.integers(0, 2 * HOUR), length=st.integers(1, 3 * HOUR))
 def test_application_metrics(traces: list[Any], start: int, length: int) -> None:
     """Requests, response time, error rate, active traces and events a second, whole and in buckets."""

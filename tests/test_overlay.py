@@ -196,7 +196,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(STEPS)
 def test_unfolded_folded_and_the_model_agree(steps: list[Step]) -> None:
     """Any order of creating, recording, ending, folding, waiting and asking gives the model's answers."""

@@ -97,7 +97,7 @@ OBSERVED = st.lists(
 FACTORS = {"ms": (1, 1_000), "s": (1, 1)}
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(OBSERVED)
 def test_values_are_those_of_a_plain_computation(observed: list[Any]) -> None:
     """Newest of a gauge, sum of a counter, cumulative buckets: in seconds, whatever unit was said."""
@@ -267,7 +267,7 @@ UNITS = st.sampled_from(
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(
     st.lists(
         st.tuples(

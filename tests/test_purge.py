@@ -108,7 +108,7 @@ some_traces = st.lists(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(some_traces, st.lists(days, max_size=4), st.none() | st.integers(0, 12), st.sampled_from(["", "a"]))
 def test_purge_removes_exactly_what_a_plain_program_says(
     shapes: list[tuple[str, int, int | None, int | None, int]],
