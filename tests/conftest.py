@@ -27,7 +27,7 @@ for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIG
     signal.signal(number, handler)  # a test run in the background may have been started to ignore them
 
 # A slow machine is no fault, and what failed once is shown by its printed example.
-settings.register_profile("project", deadline=None, database=None)
+settings.register_profile("project", deadline=None, database=None, max_examples=50)
 settings.load_profile("project")
 
 

@@ -201,7 +201,7 @@ TOKENS = [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.text() | st.lists(st.sampled_from(TOKENS), max_size=12).map(" ".join))
 @example("x > 1\x00")
 @example("'\n'")
