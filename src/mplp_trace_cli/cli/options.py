@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -116,6 +117,7 @@ def tell_total(answer: Answer, page: Pagination, one: str, chosen: str) -> None:
     """Says on stderr how many there are when only a part is shown, or none."""
     if answer.total is None:
         return
+    sys.stdout.flush()  # nothing is said about an answer that could not be written
     shown = len(list(answer.rows))
     if answer.total == 0 and chosen in ("table", "markdown"):
         output.note(f"no {one} matches")
