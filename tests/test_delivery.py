@@ -344,7 +344,7 @@ def test_no_secret_is_told_anywhere(
         assert SECRET not in text
         assert base64.b64encode(SECRET.encode()).decode() not in text
     if kind == "email":
-        assert failure.message == "the mail server: 554 5.0.0 no *** *** ***"
+        assert failure.message == f"the mail server {LOOPBACK}:{mail.port}: 554 5.0.0 no *** *** ***"
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=6, max_size=20).filter(str.strip))
@@ -405,7 +405,7 @@ def test_a_mail_server_asks_who_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
         failure = failure_of(asked)
     assert len(server.mails) == 1
     assert failure.permanent
-    assert failure.message == "the mail server: the user name or the password is refused (535)"
+    assert failure.message == f"{place_of(server)}: the user name or the password is refused (535)"
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
@@ -437,11 +437,16 @@ def test_a_mail_server_that_is_busy_is_asked_again() -> None:
     assert [to for to, _ in server.mails] == [("a@example.com",), ("b@example.com",)]
 
 
+def place_of(server: Any) -> str:
+    """How a failure begins that names the mail server."""
+    return f"the mail server {LOOPBACK}:{server.port}"
+
+
 def test_a_mail_that_is_refused_says_why() -> None:
     """The server's own words, of one line; it is not tried again."""
     with mail_server(MailServer(answers=("554 5.7.1 not\twanted",))) as server:
         failure = failure_of(email(server.port))
-    assert (failure.message, failure.permanent) == ("the mail server: 554 5.7.1 not wanted", True)
+    assert (failure.message, failure.permanent) == (f"{place_of(server)}: 554 5.7.1 not wanted", True)
     assert server.asked == 1
 
 
@@ -450,7 +455,7 @@ def test_an_address_that_is_refused_is_no_harm_to_the_others() -> None:
     script = MailServer(unknown="gone@example.com")
     with mail_server(script) as server:
         failure = failure_of(email(server.port, to=["gone@example.com", "ops@example.com"]))
-    assert (failure.message, failure.permanent) == ("the mail server: 550 5.1.1 no such user", True)
+    assert (failure.message, failure.permanent) == (f"{place_of(server)}: 550 5.1.1 no such user", True)
     assert [to for to, _ in server.mails] == [("ops@example.com",)]
 
 

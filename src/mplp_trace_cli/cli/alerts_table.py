@@ -153,7 +153,7 @@ def figures_text(figures: Iterable[AlertFigure]) -> str:
 
 
 def _figure(figure: AlertFigure) -> str:
-    return humane_figure(figure) if _is_finite(figure.value) else "?"
+    return humane_figure(figure) if _is_finite(figure.value) else "none"
 
 
 def _lasted(record: AlertRecord) -> str:

@@ -125,7 +125,7 @@ def _tell_places(report: RepairReport, damaged: StorePaths, in_place: bool) -> N
             output.note(f"the damaged file is {path} now")
         output.note(f"the new store is {report.store}")
         return
-    output.note(f"the new store is {report.store}; the damaged one is as it was")
+    output.note(f"the new store is {report.store}; the files it was made from are as they were")
     output.note(f"to put it in place, while nothing records: {_moves(report, damaged)}")
 
 

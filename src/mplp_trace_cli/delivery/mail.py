@@ -22,6 +22,7 @@ from mplp_trace_cli.delivery.texts import body, title
 from mplp_trace_cli.domain.alerts import AlertNotice
 from mplp_trace_cli.domain.errors import DeliveryFailed
 from mplp_trace_cli.domain.extras import missing_extra
+from mplp_trace_cli.domain.visible import visible
 
 _MODES = {"none": "insecure", "starttls": "starttls", "tls": "ssl"}
 
@@ -64,11 +65,16 @@ class _Call(NamedTuple):
     def __repr__(self) -> str:
         return "_Call()"
 
+    @property
+    def place(self) -> str:
+        """Which server it is, for people."""
+        return f"the mail server {visible(self.settings.host)}:{self.settings.port}"
+
     def seconds_left(self) -> float:
         """More than none; raises DeliveryFailed when the time is over."""
         seconds = self.end - time.monotonic()
         if seconds <= 0:
-            raise DeliveryFailed("the mail server: no answer in time", permanent=False)
+            raise DeliveryFailed(f"{self.place}: no answer in time", permanent=False)
         return seconds
 
     def secrets(self) -> tuple[str, ...]:
@@ -175,7 +181,7 @@ def _failure(heard: list[_Logged], call: _Call) -> DeliveryFailed:
     else:
         reason, is_permanent = _reason(error)
     kind = _Refused if isinstance(error, smtplib.SMTPRecipientsRefused) else DeliveryFailed
-    return kind(f"the mail server: {told(reason, call.secrets())}", permanent=is_permanent)
+    return kind(f"{call.place}: {told(reason, call.secrets())}", permanent=is_permanent)
 
 
 def _reason(error: BaseException) -> tuple[str, bool]:
