@@ -17,6 +17,7 @@ from hypothesis import settings
 from mplp_trace_cli import TraceModuleOptions, initialize_trace_module
 from mplp_trace_cli.module import TraceModule
 from mplp_trace_cli.service import TraceManagementService
+from tests.helpers_storage import Clock
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_DATA = ROOT / "sample_data"
@@ -134,6 +135,18 @@ def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     sample = Cli(tmp_path_factory.mktemp("sample"))
     sample.ok("import", SAMPLE_DATA / "project.jsonl")
     return sample
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Path:
+    """Where a store is, or will be."""
+    return tmp_path / "traces.duckdb"
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that tests move; it stands at a Friday, 2027-01-15 08:00 UTC."""
+    return Clock()
 
 
 @pytest.fixture

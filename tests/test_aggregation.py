@@ -202,12 +202,6 @@ def test_buckets_hold_their_instants(width: str, instant: int) -> None:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """A clock that stands at a Friday, 2027-01-15 08:00 UTC."""
-    return Clock()
-
-
-@pytest.fixture
 def spread(tmp_path: Path, clock: Clock) -> Any:
     """Three traces at ten past, an hour apart; the second failed."""
     with service_at(tmp_path / "traces.duckdb", clock) as service:

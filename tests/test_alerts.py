@@ -27,12 +27,6 @@ from tests.test_docs import blocks
 DEEP = {"name": "deep", "condition": "last(depth) > 10", "window": "1h", "cooldown": "10m"}
 
 
-@pytest.fixture
-def clock() -> Clock:
-    """The time of the service."""
-    return Clock()
-
-
 def made(folder: Path, clock: Clock, **alerts: object) -> TraceManagementService:
     """A service with these alerts."""
     options = options_from({"alerts": {"rules": [DEEP], **alerts}})

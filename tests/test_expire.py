@@ -29,18 +29,6 @@ HOUR = 3_600.0
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Path:
-    """Where the store is."""
-    return tmp_path / "traces.duckdb"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """The time, which tests move."""
-    return Clock()
-
-
-@pytest.fixture
 def service(db: Path, clock: Clock) -> Iterator[TraceManagementService]:
     """A service on a store with the open trace `open`, and `short`, which ends by itself after 5 s."""
     with service_at(db, clock) as made:

@@ -26,18 +26,6 @@ from tests.helpers_storage import (
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Path:
-    """Where the store is."""
-    return tmp_path / "traces.duckdb"
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """The time, which tests move."""
-    return Clock()
-
-
-@pytest.fixture
 def service(db: Path, clock: Clock) -> Iterator[TraceManagementService]:
     """A service on a store with the open trace t."""
     with service_at(db, clock) as made:

@@ -29,12 +29,6 @@ TRACE = "t"
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """The clock of the stores here."""
-    return Clock()
-
-
-@pytest.fixture
 def made(tmp_path: Path, clock: Clock) -> Iterator[TraceManagementService]:
     """A service that folds only when it is told to, with an open trace."""
     with service_at(tmp_path / "traces.duckdb", clock) as service:

@@ -31,12 +31,6 @@ DAY = 86_400
 SEED = 20_260_302
 
 
-@pytest.fixture
-def db(tmp_path: Path) -> Path:
-    """Where the store is."""
-    return tmp_path / "traces.duckdb"
-
-
 class Kept(NamedTuple):
     """A trace as the plain program knows it; instants are days since the start of time."""
 

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from mplp_trace_cli.domain.alerts import AlertFigure, AlertNotice
+from mplp_trace_cli.domain.alerts import AlertFigure, AlertNotice, group_texts
 from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.domain.visible import visible
 from mplp_trace_cli.domain.words import humane_duration, humane_rate, humane_share
@@ -17,7 +17,7 @@ _LONGEST_TEXT = 1_000
 
 def title(notice: AlertNotice) -> str:
     """One line: `[HIGH] firing: high error rate (context_id=ctx-checkout)`."""
-    group = ", ".join(f"{name}={'(none)' if value is None else value}" for name, value in notice.group)
+    group = ", ".join(group_texts(notice.group))
     test = "test, " if notice.is_test else ""
     said = f"[{notice.severity.upper()}] {test}{notice.state}: {notice.rule}"
     return _short(f"{said} ({group})" if group else said, _LONGEST_TITLE)

@@ -76,7 +76,12 @@ Group = tuple[tuple[str, str | None], ...]
 
 def alert_title(rule: str, group: Group) -> str:
     """`slow-answers context_id=ctx-1`, which folds between its words."""
-    return " ".join([rule, *(f"{name}={'(none)' if value is None else value}" for name, value in group)])
+    return " ".join([rule, *group_texts(group)])
+
+
+def group_texts(group: Group) -> list[str]:
+    """Each column with its value: `context_id=ctx-1`, `meta.team=(none)`."""
+    return [f"{name}={'(none)' if value is None else value}" for name, value in group]
 
 
 class AlertReading(NamedTuple):

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from mplp_trace_cli.domain.errors import StorageFailed
 from mplp_trace_cli.domain.visible import visible
 from mplp_trace_cli.interchange.pipes import widen
+from mplp_trace_cli.storage.paths import sync
 
 if TYPE_CHECKING:
     from mplp_trace_cli.storage.paths import StorePaths
@@ -48,7 +49,7 @@ def whole_file(path: str, umask: int, store: StorePaths) -> Iterator[str]:
         with os_errors(path):
             yield draft
             os.chmod(draft, 0o666 & ~umask)
-            _sync(draft)
+            sync(draft)
             os.replace(draft, final)
     finally:
         with contextlib.suppress(OSError):
@@ -146,14 +147,6 @@ def _set_modes(folder: str, umask: int) -> None:
         os.chmod(at, 0o777 & ~umask)
         for name in names:
             os.chmod(os.path.join(at, name), 0o666 & ~umask)
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

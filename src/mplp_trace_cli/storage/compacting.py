@@ -19,7 +19,7 @@ from mplp_trace_cli.domain.errors import StorageFailed, StoreBusy
 from mplp_trace_cli.domain.requests import CompactReport
 from mplp_trace_cli.domain.words import humane_bytes
 from mplp_trace_cli.storage.fold import Pair, fold_into, require_store
-from mplp_trace_cli.storage.paths import StorePaths, os_errors
+from mplp_trace_cli.storage.paths import StorePaths, os_errors, sync
 from mplp_trace_cli.storage.purging import used_bytes
 from mplp_trace_cli.storage.running import new_spill
 from mplp_trace_cli.storage.store import CHECKPOINT_AT, Connection, Store
@@ -164,17 +164,9 @@ def _put_in_place(draft: str, store: Store) -> None:
         os.chmod(draft, stat.S_IMODE(kept.st_mode))
         if (kept.st_uid, kept.st_gid) != (os.geteuid(), os.getegid()):
             os.chown(draft, kept.st_uid, kept.st_gid)
-        _sync(draft)
+        sync(draft)
         os.replace(draft, path)
-        _sync(store.paths.folder)
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(store.paths.folder)
 
 
 def _quoted(text: str) -> str:

@@ -102,6 +102,15 @@ def name_aside(path: str) -> str:
     return next(f"{path}.damaged-{one}" for one in names if not os.path.lexists(f"{path}.damaged-{one}"))
 
 
+def sync(path: str) -> None:
+    """Waits until a file, or the names in a folder, are on the disk; raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def make_once(final: str, make: Callable[[str], None]) -> None:
     """Makes the file `final` whole by `make(draft)`, unless somebody else is first.
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from mplp_trace_cli.domain.errors import InvalidInput, StoreBusy, StoreDamaged, StoreMissing
 from mplp_trace_cli.domain.words import counted
 from mplp_trace_cli.storage.child import Child, ChildFailed
-from mplp_trace_cli.storage.paths import StorePaths, name_aside, os_errors
+from mplp_trace_cli.storage.paths import StorePaths, name_aside, os_errors, sync
 from mplp_trace_cli.storage.store import Store
 
 STEP_SECONDS = 120.0
@@ -170,14 +170,14 @@ def _replaced(new: StorePaths, paths: StorePaths) -> list[str]:
     """
     _make_lasting(new)
     aside = [*_linked(paths.store), *_linked(paths.inbox)]
-    _synchronize(paths.folder)
+    sync(paths.folder)
     aside += _renamed(f"{paths.inbox}-wal")
     with contextlib.suppress(FileNotFoundError):  # an index of SQLite's log, which it makes again
         os.unlink(f"{paths.inbox}-shm")
     os.replace(new.inbox, paths.inbox)
     aside += _renamed(paths.log)
     os.replace(new.store, paths.store)
-    _synchronize(paths.folder)
+    sync(paths.folder)
     return aside
 
 
@@ -208,22 +208,14 @@ def _publish(new: StorePaths, to: StorePaths) -> list[str]:
         if os.path.lexists(final):
             raise InvalidInput(f"{final} has come into being meanwhile", hint="name another file with --to")
         os.rename(draft, final)
-    _synchronize(to.folder)
+    sync(to.folder)
     return []
 
 
 def _make_lasting(new: StorePaths) -> None:
     for path in (new.store, new.inbox):
         os.chmod(path, 0o600)
-        _synchronize(path)
-
-
-def _synchronize(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(path)
 
 
 class _Piece(NamedTuple):
