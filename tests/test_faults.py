@@ -576,3 +576,32 @@ def test_an_id_taken_while_the_store_could_not_be_asked_is_found_out_at_the_fold
     assert [row["name"] for row in json.loads(open_store.ok("query", "--json"))] == ["t"]
     (reject,) = json.loads(open_store.ok("rejects", "list", "--json"))
     assert (reject["source"], reject["reason"]) == ("inbox", "could not be folded: start")
+
+
+INTERRUPTED_PROGRAM = """
+import sys
+from mplp_trace_cli.storage.paths import StorePaths
+from mplp_trace_cli.storage.store import Store
+
+try:
+    with Store(StorePaths(sys.argv[1])).reading() as db:
+        print("asking", flush=True)
+        db.execute("SELECT count(*) FROM range(1000000000000) AS numbers(i) WHERE hash(i) % 7 = 1")
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_ctrl_c_during_a_query_of_a_program(open_store: Cli) -> None:
+    """It is what Python programs know it as, and no fault of the query."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED_PROGRAM, open_store.db],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "asking\n"
+    process.send_signal(signal.SIGINT)
+    said, fault = process.communicate(timeout=30)
+    assert (said, fault) == ("stopped\n", "")

@@ -86,6 +86,18 @@ def running(db: duckdb.DuckDBPyConnection, spill: str) -> Iterator[None]:
             del _open[spill]
 
 
+@contextlib.contextmanager
+def signals_as_raised() -> Iterator[None]:
+    """What a signal's handler raises during a query stays that: DuckDB makes a RuntimeError of it."""
+    try:
+        yield
+    except RuntimeError as error:
+        stopped = error.__cause__
+        if stopped is None or isinstance(stopped, Exception):
+            raise
+        raise stopped from None
+
+
 def interrupt() -> None:
     """Ends the queries that run in this process; from another thread than theirs."""
     with _lock:

@@ -30,7 +30,14 @@ from mplp_trace_cli.domain.errors import (
 from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.storage.migrations import MIGRATIONS
 from mplp_trace_cli.storage.paths import StorePaths, make_once, name_aside, os_errors
-from mplp_trace_cli.storage.running import most_spilled, new_spill, private_spill, running, sweep
+from mplp_trace_cli.storage.running import (
+    most_spilled,
+    new_spill,
+    private_spill,
+    running,
+    signals_as_raised,
+    sweep,
+)
 from mplp_trace_cli.storage.sql import migration, statement
 
 if TYPE_CHECKING:
@@ -190,7 +197,7 @@ class Store:
             raise StoreMissing(f"there is no store at {self.paths.store}", hint="mplp-trace create NAME")
         with _exclusive_in_process(self.paths.store):
             spill = new_spill(self.paths)
-            with private_spill(spill):
+            with signals_as_raised(), private_spill(spill):
                 db = self._connect(spill)
                 try:
                     self._attach(db, mode, wait_seconds)
