@@ -18,6 +18,7 @@ from mplp_trace_cli import TraceModuleOptions, initialize_trace_module
 from mplp_trace_cli.module import TraceModule
 from mplp_trace_cli.service import TraceManagementService
 from tests.helpers_storage import Clock
+from tests.warm import run_warm
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_DATA = ROOT / "sample_data"
@@ -44,6 +45,12 @@ class Done:
     stderr: str
     raw: bytes = b""
 
+    @classmethod
+    def of(cls, code: int, out: bytes, err: bytes) -> Done:
+        """From what a process wrote."""
+        said, told = (stream.decode(errors="backslashreplace") for stream in (out, err))
+        return cls(code, said, told, out)
+
     @property
     def line(self) -> str:
         """The one line it answered with."""
@@ -56,6 +63,8 @@ class Cli:
 
     folder: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    warm: bool = True
+    """Each process is a fork of one that has imported everything; False: an interpreter of its own."""
 
     @property
     def db(self) -> Path:
@@ -77,20 +86,15 @@ class Cli:
         timeout: float = 60,
     ) -> Done:
         """Runs the command to its end."""
-        given = stdin.encode() if isinstance(stdin, str) else stdin
+        given = stdin.encode() if isinstance(stdin, str) else stdin or b""
+        where, environment = cwd or self.folder, self.environment(env)
+        if self.warm:
+            return Done.of(*run_warm([os.fsdecode(word) for word in arguments], given, environment, where))
+        words = [*COMMAND, *arguments]
         done = subprocess.run(
-            [*COMMAND, *arguments],
-            input=given if given is not None else b"",
-            capture_output=True,
-            env=self.environment(env),
-            cwd=cwd or self.folder,
-            timeout=timeout,
+            words, input=given, capture_output=True, env=environment, cwd=where, timeout=timeout
         )
-        out, err = (
-            done.stdout.decode(errors="backslashreplace"),
-            done.stderr.decode(errors="backslashreplace"),
-        )
-        return Done(done.returncode, out, err, done.stdout)
+        return Done.of(done.returncode, done.stdout, done.stderr)
 
     def ok(self, *arguments: str | Path, stdin: str | bytes | None = None) -> str:
         """Runs the command, which must succeed, and gives its answer."""

@@ -24,7 +24,7 @@ HEADERS = 3 * 4_096
 STORE, INBOX = "traces.duckdb", "traces.duckdb.inbox"
 
 
-def make_store(folder: Path) -> None:
+def make_store(folder: Path, events: int = EVENTS) -> None:
     """A store with an open and an ended trace, loaded and folded events of some width, and some that wait."""
     chosen = random.Random(1)
     lines = [
@@ -36,7 +36,7 @@ def make_store(folder: Path) -> None:
                 "data": {"n": n, "text": chosen.randbytes(20).hex()},
             }
         )
-        for n in range(EVENTS)
+        for n in range(events)
     ]
     (folder / "lines.jsonl").write_text("\n".join([*lines, "bad"]))
     with service_at(folder / STORE) as service:
@@ -58,10 +58,10 @@ def _rows(prefix: str, count: int) -> list[dict[str, object]]:
     ]
 
 
-def all_ids() -> set[str]:
+def all_ids(events: int = EVENTS) -> set[str]:
     """The ids of its events."""
     few = {f"{prefix}{n}" for prefix in "bc" for n in range(WAITING)}
-    return few | {f"a{n}" for n in range(EVENTS)}
+    return few | {f"a{n}" for n in range(events)}
 
 
 def digests(folder: Path) -> dict[str, str]:

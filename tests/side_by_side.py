@@ -88,7 +88,7 @@ class Scene:
     """One store and all that happens to it until time is over."""
 
     def __init__(self, folder: Path) -> None:
-        self.cli = Cli(folder)
+        self.cli = Cli(folder, warm=False)
         self.stopping = threading.Event()
         self.acknowledged: list[str] = []
         self.actors: list[Actor] = []

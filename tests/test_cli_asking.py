@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.conftest import Cli
-from tests.warm_cli import WarmCli
 
 DAY = "2026-03-02T09"
 WRONG: list[tuple[list[str], str]] = [
@@ -70,13 +69,13 @@ def lines(text: str) -> list[Any]:
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     """The command on an empty folder."""
-    return WarmCli(tmp_path)
+    return Cli(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """The command on a small store; tests only ask it."""
-    made = WarmCli(tmp_path_factory.mktemp("asked"))
+    made = Cli(tmp_path_factory.mktemp("asked"))
     records: list[dict[str, Any]] = [
         {
             "kind": "trace",

@@ -13,7 +13,6 @@ import pytest
 
 from mplp_trace_cli.cli.app import COMMANDS
 from tests.conftest import Cli
-from tests.warm_cli import WarmCli
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
@@ -21,7 +20,7 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     """The command on an empty folder."""
-    return WarmCli(tmp_path)
+    return Cli(tmp_path)
 
 
 def shown(cli: Cli, trace: str = "@last") -> dict[str, Any]:
@@ -474,7 +473,7 @@ def test_help_and_version(cli: Cli) -> None:
 
 def test_what_is_kept_is_its_owners_alone(tmp_path: Path) -> None:
     """Store, inbox and lock can be read by nobody else, whatever the umask."""
-    cli = Cli(tmp_path)  # a process that has this one's umask
+    cli = Cli(tmp_path, warm=False)  # a process that has this one's umask
     before = os.umask(0)
     try:
         cli.ok("create", "x", "--db", cli.folder / "new" / "traces.duckdb")

@@ -21,9 +21,10 @@ from tests.helpers_storage import service_at
 SEED = 20_260_302
 
 
-@pytest.fixture
-def filled(cli: Cli) -> Cli:
-    """The sample project, rejects, several folds, half of it purged, and something that waits."""
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample project, rejects, several folds, half of it purged, something that waits; never changed."""
+    cli = Cli(tmp_path_factory.mktemp("filled"))
     cli.ok("import", SAMPLE_DATA / "project.jsonl")
     cli("import", "-", stdin='no JSON\n{"name": "m", "value": 1}\n')
     open_trace = cli.ok("create", "open")
@@ -34,7 +35,13 @@ def filled(cli: Cli) -> Cli:
     with service_at(cli.db) as service:
         assert service.purge(before=middle, dry_run=False).unwrap().traces
     cli.ok("record", "waits", "--trace", open_trace)
-    return cli
+    return cli.folder
+
+
+@pytest.fixture
+def filled(template: Path, tmp_path: Path) -> Cli:
+    """The command on a copy of it."""
+    return Cli(Path(shutil.copytree(template, tmp_path / "copy")))
 
 
 def rows_of(db: Path) -> dict[str, list[tuple[Any, ...]]]:

@@ -26,7 +26,6 @@ from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.service import TraceManagementService
 from mplp_trace_cli.storage.paths import StorePaths
 from tests.conftest import Cli
-from tests.warm_cli import WarmCli
 
 HARD = Path(__file__).parent / "golden" / "every_hard_type.jsonl"
 JOINED = "events JOIN traces USING (trace_id)"
@@ -36,13 +35,13 @@ TABLES = ("traces", "events", "metrics")
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     """The command on an empty folder."""
-    return WarmCli(tmp_path)
+    return Cli(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def hard(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """The command on the store of hard types; tests only ask it."""
-    made = WarmCli(tmp_path_factory.mktemp("hard"))
+    made = Cli(tmp_path_factory.mktemp("hard"))
     made.ok("import", HARD)
     return made
 
@@ -263,7 +262,7 @@ def test_the_folder_of_an_export_with_partitions_is_replaced(
 )
 def test_no_output_replaces_the_store(tmp_path: Path, words: tuple[str, ...]) -> None:
     """Neither its files, whether they are there or not, nor through a link."""
-    kept = WarmCli(tmp_path / "kept")
+    kept = Cli(tmp_path / "kept")
     kept.folder.mkdir()
     kept.ok("create", "x")
     kept.ok("flush")
@@ -291,7 +290,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def test_no_output_replaces_what_holds_the_store(tmp_path: Path) -> None:
     """Its folder and the folders above; a second name of the store is the store."""
-    kept = WarmCli(tmp_path / "a" / "b")
+    kept = Cli(tmp_path / "a" / "b")
     kept.folder.mkdir(parents=True)
     kept.ok("create", "x")
     kept.ok("flush")
@@ -352,7 +351,7 @@ def test_a_failed_export_leaves_what_was_there(hard: Cli, tmp_path: Path) -> Non
 
 def test_permissions(hard: Cli, tmp_path: Path) -> None:
     """An export has the permissions of the user's umask; the store's own files stay private."""
-    cold = Cli(hard.folder)  # a process that has this one's umask
+    cold = Cli(hard.folder, warm=False)  # a process that has this one's umask
     before = os.umask(0o027)
     try:
         cold.ok("export", "-o", tmp_path / "out.jsonl.gz")
@@ -408,7 +407,7 @@ def test_filters_choose_traces_and_their_events(sample_store: Cli) -> None:
 def test_there_and_back(hard: Cli, tmp_path: Path, name: str) -> None:
     """An export imported into an empty store gives the same traces, events, metrics and order."""
     hard.ok("export", "-o", tmp_path / name, "--include-metrics")
-    other = WarmCli(tmp_path)
+    other = Cli(tmp_path)
     done = other("import", name)
     assert (done.code, json.loads(done.stdout)["rejected"]) == (0, 0)
     there, back = kept(hard), kept(other)

@@ -29,7 +29,6 @@ from mplp_trace_cli.analysis.queries import query_events, query_traces
 from mplp_trace_cli.domain.matching import matches
 from mplp_trace_cli.domain.times import to_datetime
 from mplp_trace_cli.service import TraceManagementService
-from tests.warm_cli import WarmCli
 
 SMALL = settings(
     max_examples=5,
@@ -379,7 +378,7 @@ def test_numbers_past_a_double_are_compared_as_text_too(service: TraceManagement
 
 def test_bare_dates(tmp_path: Path) -> None:
     """`--since` is inclusive, `--until` exclusive, but a bare date includes its day; no zone is UTC."""
-    cli = WarmCli(tmp_path)
+    cli = Cli(tmp_path)
     lines = [
         json.dumps({"name": "x", "trace_id": f"t{at}", "started_at": text})
         for at, text in enumerate(

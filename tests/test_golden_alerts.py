@@ -15,7 +15,6 @@ from tests.conftest import SAMPLE_DATA, Cli
 from tests.helpers_storage import Clock
 from tests.terminal import COLOR, on_terminal
 from tests.test_golden_formats import FORMATS, check
-from tests.warm_cli import WarmCli
 
 REPLAY = ("--config", str(SAMPLE_DATA / "alerts.toml"), "alerts", "check", "--at", "2026-03-04T14:30:00Z")
 SUMMARY = "4 rules checked as of 2026-03-04 14:30:00 UTC: 2 firing, 1 pending\n"
@@ -53,7 +52,7 @@ argv = ["/nowhere/at-all"]
 @pytest.fixture(scope="module")
 def remembering(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """The command on a store whose alerts went through all states; tests only ask it."""
-    made = WarmCli(tmp_path_factory.mktemp("alerts"))
+    made = Cli(tmp_path_factory.mktemp("alerts"))
     config = made.folder / "config.toml"
     config.write_text(CONFIG)
     clock = Clock()
@@ -61,7 +60,7 @@ def remembering(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     service = TraceManagementService(wiring)
     _live_through(service, clock)
     service.close()
-    return WarmCli(made.folder, {"MPLP_TRACE_CONFIG": str(config)})
+    return Cli(made.folder, {"MPLP_TRACE_CONFIG": str(config)})
 
 
 def _live_through(service: TraceManagementService, clock: Clock) -> None:

@@ -10,7 +10,6 @@ from rich.cells import cell_len
 from tests.conftest import Cli
 from tests.terminal import COLOR, dangers, on_terminal
 from tests.test_golden_formats import FORMATS, GOLDEN, check
-from tests.warm_cli import WarmCli
 
 FIRST, SECOND = "1111", "2222"
 
@@ -18,7 +17,7 @@ FIRST, SECOND = "1111", "2222"
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """The command on a store with the two traces; tests only ask it."""
-    made = WarmCli(tmp_path_factory.mktemp("pair"))
+    made = Cli(tmp_path_factory.mktemp("pair"))
     done = made("import", GOLDEN / "diff_pair.jsonl")
     assert (done.code, done.stderr) == (0, "14 events, 2 traces\n")
     return made

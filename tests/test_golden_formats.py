@@ -17,7 +17,6 @@ import pytest
 from rich.cells import cell_len
 
 from tests.conftest import COMMAND, Cli
-from tests.warm_cli import WarmCli
 
 GOLDEN = Path(__file__).parent / "golden"
 INPUT = GOLDEN / "every_hard_type.jsonl"
@@ -46,7 +45,7 @@ COMMANDS = {
 @pytest.fixture(scope="module")
 def hard(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """The command on the store of hard types; tests only ask it."""
-    made = WarmCli(tmp_path_factory.mktemp("hard"))
+    made = Cli(tmp_path_factory.mktemp("hard"))
     done = made("import", INPUT)
     assert (done.code, done.stderr) == (0, "14 events, 6 traces, 3 metrics\n")
     return made

@@ -7,7 +7,6 @@ from rich.cells import cell_len
 
 from tests.conftest import Cli
 from tests.test_golden_formats import FORMATS, GOLDEN, check, on_terminal
-from tests.warm_cli import WarmCli
 
 RANGE = ("--since", "2026-03-02T09:00:00Z", "--until", "2026-03-02T12:00:00Z")
 COMMANDS = {
@@ -29,7 +28,7 @@ COMMANDS = {
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """The command on the store of metrics; tests only ask it."""
-    made = WarmCli(tmp_path_factory.mktemp("measured"))
+    made = Cli(tmp_path_factory.mktemp("measured"))
     done = made("import", GOLDEN / "every_metric.jsonl")
     assert (done.code, done.stderr) == (0, "3 events, 3 traces, 10 metrics\n")
     return made

@@ -15,7 +15,6 @@ from mplp_trace_cli import TraceModuleOptions, initialize_trace_module
 from mplp_trace_cli.interchange import loading, sources
 from mplp_trace_cli.service import TraceManagementService
 from tests.conftest import SAMPLE_DATA, Cli
-from tests.warm_cli import WarmCli
 
 STARTED = "2026-03-02T09:00:00Z"
 TRACE = '{"kind":"trace","trace_id":"t","name":"n","started_at":"2026-03-02T09:00:00Z"}'
@@ -42,7 +41,7 @@ def reasons(service: TraceManagementService) -> list[str]:
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     """The command on an empty folder."""
-    return WarmCli(tmp_path)
+    return Cli(tmp_path)
 
 
 @pytest.fixture

@@ -292,6 +292,7 @@ def test_two_purges_and_two_compactions_at_once(db: Path) -> None:
         )
 
 
+@pytest.mark.soak
 def test_purge_and_compact_while_others_record_stream_and_read(cli: Cli) -> None:
     """Whatever was acknowledged in an open trace is there afterwards, once."""
     opened(cli.folder)

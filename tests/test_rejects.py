@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.conftest import Cli
-from tests.warm_cli import WarmCli
 
 LATIN = b'{"event_type":"caf\xe9","trace_id":"t"}'
 LINES = b'{"event_type":"lost","trace_id":"t","data":{"n":1.10}}\n' + LATIN + b"\n\x1b[31mnonsense\n"
@@ -18,7 +17,7 @@ LINES = b'{"event_type":"lost","trace_id":"t","data":{"n":1.10}}\n' + LATIN + b"
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     """The command on an empty folder."""
-    return WarmCli(tmp_path)
+    return Cli(tmp_path)
 
 
 @pytest.fixture

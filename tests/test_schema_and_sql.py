@@ -10,13 +10,12 @@ import pytest
 from mplp_trace_cli.analysis.catalog import COLUMNS
 from mplp_trace_cli.service import TraceManagementService
 from tests.conftest import Cli
-from tests.warm_cli import WarmCli
 
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     """The command on an empty folder."""
-    return WarmCli(tmp_path)
+    return Cli(tmp_path)
 
 
 def test_the_catalogue_is_the_store(service: TraceManagementService) -> None:

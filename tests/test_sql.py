@@ -17,13 +17,12 @@ import pytest
 from mplp_trace_cli.service import TraceManagementService
 from tests.conftest import COMMAND, Cli
 from tests.test_golden_formats import FORMATS, check
-from tests.warm_cli import WarmCli
 
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     """The command on a store with one trace."""
-    made = WarmCli(tmp_path)
+    made = Cli(tmp_path)
     made.ok("create", "x", "--trace-id", "t")
     made.ok("flush")
     return made

@@ -5,14 +5,19 @@ from __future__ import annotations
 import atexit
 import functools
 import json
-import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tests.conftest import Cli, Done
+if TYPE_CHECKING:
+    from tests.conftest import Cli, Done
+
+_one_at_a_time = threading.Lock()
 
 _LOOP = """
 import importlib, json, os, sys
@@ -46,28 +51,25 @@ def run_all(
     env: Mapping[str, str] | None = None,
 ) -> list[Done]:
     """Runs commands one after the other, each with `stdin` to read, and says how each ended."""
-    return [_run(cli, [os.fsdecode(word) for word in words], stdin, env) for words in commands]
+    return [replace(cli, warm=True)(*words, stdin=stdin, env=env) for words in commands]
 
 
-def _run(cli: Cli, words: list[str], stdin: bytes, env: Mapping[str, str] | None) -> Done:
-    warm = _warm()
-    assert warm.stdin is not None
-    assert warm.stdout is not None
-    with tempfile.TemporaryDirectory() as folder:
+def run_warm(
+    words: Sequence[str], stdin: bytes, env: Mapping[str, str], cwd: Path
+) -> tuple[int, bytes, bytes]:
+    """Runs one to its end: exit code, stdout, stderr; those of several threads one after the other."""
+    with tempfile.TemporaryDirectory() as folder, _one_at_a_time:
         files = [Path(folder, str(stream)) for stream in (0, 1, 2)]
         for file, content in zip(files, (stdin, b"", b""), strict=True):
             file.write_bytes(content)
-        asked = {
-            "words": words,
-            "env": cli.environment(env),
-            "cwd": str(cli.folder),
-            "streams": folder,
-        }
-        warm.stdin.write(json.dumps(asked) + "\n")
+        warm = _warm()
+        assert warm.stdin is not None
+        assert warm.stdout is not None
+        warm.stdin.write(json.dumps({"words": words, "env": env, "cwd": str(cwd), "streams": folder}) + "\n")
         warm.stdin.flush()
         code = int(warm.stdout.readline())
         out, err = (file.read_bytes() for file in files[1:])
-    return Done(code, out.decode(errors="backslashreplace"), err.decode(errors="backslashreplace"), out)
+    return code, out, err
 
 
 @functools.cache
