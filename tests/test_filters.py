@@ -29,6 +29,7 @@ from mplp_trace_cli.analysis.queries import query_events, query_traces
 from mplp_trace_cli.domain.matching import matches
 from mplp_trace_cli.domain.times import to_datetime
 from mplp_trace_cli.service import TraceManagementService
+from tests.conftest import Cli
 
 SMALL = settings(
     max_examples=5,
