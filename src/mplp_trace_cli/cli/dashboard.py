@@ -83,7 +83,7 @@ class Asked:
 def _write_page(path: str, data: DashboardData, store: StorePaths) -> None:
     from mplp_trace_cli.report.dashboard_page import dashboard_page  # needs the extra `report`
 
-    write_page(path, dashboard_page(data), store)
+    write_page(path, lambda: dashboard_page(data), store)
 
 
 def _write(data: DashboardData, chosen: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,13 +23,17 @@ Html = Annotated[
 ]
 
 
-def write_page(path: str, page: str, store: StorePaths) -> None:
-    """Writes the page and says so; raises StorageFailed, InvalidInput for what belongs to the store."""
+def write_page(path: str, make: Callable[[], str], store: StorePaths) -> None:
+    """Makes the page once its place is known to be allowed, writes it and says so.
+
+    Raises StorageFailed, and InvalidInput for what belongs to the store.
+    """
     if not path:
         raise InvalidInput("--html: names no file", hint="--html page.html")
-    content = page.encode()
     whole = nullcontext(path) if path == STDOUT else whole_file(path, USER_UMASK, store)
-    with whole as draft, text_stream(draft, "none") as stream:
-        stream.write(content)
+    with whole as draft:
+        content = make().encode()
+        with text_stream(draft, "none") as stream:
+            stream.write(content)
     if path != STDOUT:
         output.note(f"wrote {path} ({humane_bytes(len(content))})")

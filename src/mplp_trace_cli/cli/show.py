@@ -78,7 +78,7 @@ def _tell_killed(trace: Trace) -> None:
 def _write_page(path: str, found: TraceWithEvents, flat: bool, store: StorePaths) -> None:
     from mplp_trace_cli.report.trace_page import trace_page
 
-    write_page(path, trace_page(found, flat=flat), store)
+    write_page(path, lambda: trace_page(found, flat=flat), store)
 
 
 def _as_json(found: TraceWithEvents) -> str:
