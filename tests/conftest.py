@@ -83,7 +83,6 @@ class Cli:
         stdin: str | bytes | None = None,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
-        timeout: float = 60,
     ) -> Done:
         """Runs the command to its end."""
         given = stdin.encode() if isinstance(stdin, str) else stdin or b""
@@ -92,7 +91,7 @@ class Cli:
             return Done.of(*run_warm([os.fsdecode(word) for word in arguments], given, environment, where))
         words = [*COMMAND, *arguments]
         done = subprocess.run(
-            words, input=given, capture_output=True, env=environment, cwd=where, timeout=timeout
+            words, input=given, capture_output=True, env=environment, cwd=where, timeout=120
         )
         return Done.of(done.returncode, done.stdout, done.stderr)
 

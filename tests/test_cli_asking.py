@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,12 +63,6 @@ QUERIES: list[tuple[list[str], str]] = [
 def lines(text: str) -> list[Any]:
     """The objects of JSON lines."""
     return [json.loads(line) for line in text.splitlines()]
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """The command on an empty folder."""
-    return Cli(tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -17,12 +17,6 @@ from tests.conftest import Cli
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
-@pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """The command on an empty folder."""
-    return Cli(tmp_path)
-
-
 def shown(cli: Cli, trace: str = "@last") -> dict[str, Any]:
     """The trace as JSON."""
     found: dict[str, Any] = json.loads(cli.ok("show", trace, "--json"))

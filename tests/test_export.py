@@ -32,12 +32,6 @@ JOINED = "events JOIN traces USING (trace_id)"
 TABLES = ("traces", "events", "metrics")
 
 
-@pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """The command on an empty folder."""
-    return Cli(tmp_path)
-
-
 @pytest.fixture(scope="module")
 def hard(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """The command on the store of hard types; tests only ask it."""

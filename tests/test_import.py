@@ -39,12 +39,6 @@ def reasons(service: TraceManagementService) -> list[str]:
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """The command on an empty folder."""
-    return Cli(tmp_path)
-
-
-@pytest.fixture
 def files(tmp_path: Path) -> Path:
     """A folder for input."""
     folder = tmp_path / "files"

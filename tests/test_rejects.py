@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +11,6 @@ from tests.conftest import Cli
 
 LATIN = b'{"event_type":"caf\xe9","trace_id":"t"}'
 LINES = b'{"event_type":"lost","trace_id":"t","data":{"n":1.10}}\n' + LATIN + b"\n\x1b[31mnonsense\n"
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """The command on an empty folder."""
-    return Cli(tmp_path)
 
 
 @pytest.fixture

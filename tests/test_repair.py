@@ -258,7 +258,7 @@ def killed_repair(db: Path, calls: int) -> None:
         service.repair(in_place=True).unwrap()
 
 
-@pytest.mark.parametrize("calls", (2, 3, 4))
+@pytest.mark.parametrize("calls", range(1, 6))
 def test_a_repair_that_is_killed_leaves_a_store_and_can_be_done_again(tmp_path: Path, calls: int) -> None:
     """Doctor names no command that removes what may be the only copy."""
     cli = Cli(tmp_path)

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from mplp_trace_cli.analysis.catalog import COLUMNS
 from mplp_trace_cli.service import TraceManagementService
 from tests.conftest import Cli
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """The command on an empty folder."""
-    return Cli(tmp_path)
 
 
 def test_the_catalogue_is_the_store(service: TraceManagementService) -> None:

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +50,7 @@ def run_all(
     env: Mapping[str, str] | None = None,
 ) -> list[Done]:
     """Runs commands one after the other, each with `stdin` to read, and says how each ended."""
-    return [replace(cli, warm=True)(*words, stdin=stdin, env=env) for words in commands]
+    return [cli(*words, stdin=stdin, env=env) for words in commands]
 
 
 def run_warm(
