@@ -22,6 +22,7 @@ DANGER = re.compile(
     "[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]"
 )
 """What a terminal may obey, but for the ends of lines."""
+_END = b"\x04(the program has ended)"
 
 
 def on_terminal(cli: Cli, *arguments: str | Path, columns: int = 80) -> Done:
@@ -33,41 +34,56 @@ def run_on_terminal(
     cli: Cli, words: Sequence[str | Path], *, columns: int = 80, env: Mapping[str, str] | None = None
 ) -> Done:
     """The same for any program, in the folder and environment of the command."""
-    process, ours = _started(cli, words, (40, columns), env)
-    with os.fdopen(ours, "rb", buffering=0) as terminal:
-        raw = _all_of(terminal.fileno())
-    return Done(process.wait(timeout=60), raw.decode(errors="surrogateescape"), "", raw)
+    ours, theirs = _terminal((40, columns))
+    process = _started(cli, words, theirs, env)
+    ending = threading.Thread(target=_end, args=(process, theirs))
+    ending.start()
+    raw = _until_the_end(ours)
+    ending.join()
+    for side in (ours, theirs):
+        os.close(side)
+    return Done(process.returncode, raw.decode(errors="surrogateescape"), "", raw)
+
+
+def _end(process: subprocess.Popen[bytes], theirs: int) -> None:
+    try:
+        process.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    os.write(theirs, _END)
+
+
+def _until_the_end(ours: int) -> bytes:
+    """What came before the mark: a system may forget what a terminal holds when its last writer leaves it."""
+    raw = b""
+    while not raw.endswith(_END):
+        raw += os.read(ours, 1 << 16)
+    return raw.removesuffix(_END)
+
+
+def _terminal(size: tuple[int, int]) -> tuple[int, int]:
+    """A terminal of so many rows and columns: our side and that of the program."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    return ours, theirs
 
 
 def _started(
-    cli: Cli, words: Sequence[str | Path], size: tuple[int, int], env: Mapping[str, str] | None = None
-) -> tuple[subprocess.Popen[bytes], int]:
-    """A program on a terminal of so many rows and columns, and our side of it."""
-    ours, theirs = os.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    cli: Cli, words: Sequence[str | Path], terminal: int, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """A program with all three streams on that terminal."""
     left_out = ("NO_COLOR", "COLUMNS", "LINES")
-    kept = {name: value for name, value in cli.environment(env).items() if name not in left_out}
-    process = subprocess.Popen(
+    kept = {name: value for name, value in cli.environment().items() if name not in left_out}
+    return subprocess.Popen(
         words,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**kept, "TERM": "xterm-256color"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env={**kept, "TERM": "xterm-256color", **(env or {})},
         cwd=cli.folder,
         start_new_session=True,
     )
-    os.close(theirs)
-    return process, ours
-
-
-def _all_of(descriptor: int) -> bytes:
-    parts = []
-    try:
-        while part := os.read(descriptor, 1 << 16):
-            parts.append(part)
-    except OSError:  # Linux tells the end of a pseudo-terminal by an error
-        pass
-    return b"".join(parts)
 
 
 def dangers(shown: str) -> list[str]:
@@ -84,7 +100,9 @@ class Screen:
     """A command that keeps a terminal busy; use it as a context manager, which ends it."""
 
     def __init__(self, cli: Cli, *arguments: str | Path, columns: int = 80, rows: int = 24) -> None:
-        self._process, self._ours = _started(cli, [*COMMAND, *arguments], (rows, columns))
+        self._ours, theirs = _terminal((rows, columns))
+        self._process = _started(cli, [*COMMAND, *arguments], theirs)
+        os.close(theirs)
         self._parts: list[bytes] = []
         self._reader = threading.Thread(target=self._read)
         self._reader.start()

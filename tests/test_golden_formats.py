@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import struct
-import subprocess
-import termios
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
 from tests.conftest import COMMAND, Cli
+from tests.terminal import run_on_terminal
 
 GOLDEN = Path(__file__).parent / "golden"
 INPUT = GOLDEN / "every_hard_type.jsonl"
@@ -71,29 +67,10 @@ def placeless(hard: Cli, text: bytes) -> bytes:
 
 def on_terminal(hard: Cli, columns: int, *arguments: str) -> bytes:
     """What the command writes to a terminal of that width, line ends as the command wrote them."""
-    mine, its = pty.openpty()
-    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-    environment = {**hard.environment(), "TERM": "xterm"}
-    del environment["COLUMNS"]
-    process = subprocess.Popen(
-        [*COMMAND, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=its,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-        cwd=hard.folder,
-    )
-    os.close(its)
-    parts = []
-    try:
-        while part := os.read(mine, 1 << 16):
-            parts.append(part)
-    except OSError:  # how a terminal says that its other side is closed
-        pass
-    finally:
-        os.close(mine)
-    assert process.wait() == 0
-    return b"".join(parts).replace(b"\r\n", b"\n")
+    words = ["sh", "-c", 'exec "$@" 2>/dev/null', "sh", *COMMAND, *arguments]
+    done = run_on_terminal(hard, words, columns=columns, env={"NO_COLOR": "1"})
+    assert done.code == 0
+    return done.raw.replace(b"\r\n", b"\n")
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
