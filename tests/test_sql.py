@@ -252,6 +252,13 @@ def test_a_reader_that_leaves_ends_a_query(cli: Cli) -> None:
         assert process.stderr.read() == b""
 
 
+def test_duckdb_shows_no_progress_of_its_own(cli: Cli) -> None:
+    """It would write it between the lines of the answer: it takes `python -c`, as tests run, for a person."""
+    query = "SELECT current_setting('enable_progress_bar') AS shown"
+    cli.ok("create", "n")
+    assert cli.ok("sql", query, "--json") == '[{"shown":false}]'
+
+
 # -- how much it takes -----------------------------------------------------------------------------
 
 

@@ -226,7 +226,8 @@ class Store:
         except duckdb.Error as error:
             raise ConfigInvalid(f"memory_limit or threads: {str(error).splitlines()[0]}") from error
         # DuckDB counts no text in that buffer: with its own 1 MB it would hold 60,000 rows however wide.
-        db.execute("SET TimeZone = 'UTC'; SET streaming_buffer_size = '1KB'")
+        # A program typed into Python, or given to it by -c, would find DuckDB's progress bar in its answers.
+        db.execute("SET TimeZone = 'UTC'; SET streaming_buffer_size = '1KB'; SET enable_progress_bar = false")
         return db
 
     def _attach(self, db: Connection, mode: str, wait_seconds: float) -> None:
