@@ -83,15 +83,17 @@ class Cli:
         stdin: str | bytes | None = None,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        timeout: int = 60,
     ) -> Done:
-        """Runs the command to its end."""
+        """Runs the command to its end, which must come within so many seconds."""
         given = stdin.encode() if isinstance(stdin, str) else stdin or b""
         where, environment = cwd or self.folder, self.environment(env)
         if self.warm:
-            return Done.of(*run_warm([os.fsdecode(word) for word in arguments], given, environment, where))
+            decoded = [os.fsdecode(word) for word in arguments]
+            return Done.of(*run_warm(decoded, given, environment, where, timeout))
         words = [*COMMAND, *arguments]
         done = subprocess.run(
-            words, input=given, capture_output=True, env=environment, cwd=where, timeout=120
+            words, input=given, capture_output=True, env=environment, cwd=where, timeout=timeout
         )
         return Done.of(done.returncode, done.stdout, done.stderr)
 

@@ -141,7 +141,7 @@ class Scene:
     def command(self, actor: Actor, *words: str | Path, codes: tuple[int, ...] = (0,)) -> str:
         """Runs a command as one turn of an actor; another exit code is a fault."""
         began = time.monotonic()
-        done = self.cli(*words)
+        done = self.cli(*words, timeout=120)
         actor.took.append(time.monotonic() - began)
         if done.code not in codes:
             actor.faults.append(f"{' '.join(map(str, words))}: {done.code}: {done.stderr.strip()}")

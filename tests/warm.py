@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _one_at_a_time = threading.Lock()
 
 _LOOP = """
-import importlib, json, os, sys
+import importlib, json, os, signal, sys
 import rich.table
 import mplp_trace_cli.interchange.loading, mplp_trace_cli.storage.known
 from mplp_trace_cli.cli.app import COMMANDS
@@ -37,6 +37,7 @@ for line in sys.stdin:
         for stream in (0, 1, 2):
             os.dup2(os.open(f"{asked['streams']}/{stream}", os.O_RDWR), stream)
         sys.argv = ["mplp-trace", *asked["words"]]
+        signal.alarm(asked["timeout"])
         run()
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
@@ -54,9 +55,12 @@ def run_all(
 
 
 def run_warm(
-    words: Sequence[str], stdin: bytes, env: Mapping[str, str], cwd: Path
+    words: Sequence[str], stdin: bytes, env: Mapping[str, str], cwd: Path, timeout: int
 ) -> tuple[int, bytes, bytes]:
-    """Runs one to its end: exit code, stdout, stderr; those of several threads one after the other."""
+    """Runs one to its end: exit code, stdout, stderr; those of several threads one after the other.
+
+    The exit code is -14 when that many seconds passed first.
+    """
     with tempfile.TemporaryDirectory() as folder, _one_at_a_time:
         files = [Path(folder, str(stream)) for stream in (0, 1, 2)]
         for file, content in zip(files, (stdin, b"", b""), strict=True):
@@ -64,7 +68,8 @@ def run_warm(
         warm = _warm()
         assert warm.stdin is not None
         assert warm.stdout is not None
-        warm.stdin.write(json.dumps({"words": words, "env": env, "cwd": str(cwd), "streams": folder}) + "\n")
+        asked = {"words": words, "env": env, "cwd": str(cwd), "streams": folder, "timeout": timeout}
+        warm.stdin.write(json.dumps(asked) + "\n")
         warm.stdin.flush()
         code = int(warm.stdout.readline())
         out, err = (file.read_bytes() for file in files[1:])
