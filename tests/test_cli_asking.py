@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -260,6 +261,26 @@ def test_info_and_doctor(cli: Cli) -> None:
     assert "\n!! rejects     1 line could not be recorded\n" in done.stdout
     assert "hint: mplp-trace rejects list\n" in done.stdout
     assert {row["state"] for row in json.loads(cli.ok("doctor", "--json"))} == {"ok", "warning"}
+
+
+def test_info_shows_how_the_store_grows(cli: Cli) -> None:
+    """A column a day of those with anything, as high as its events; a dot for a day without any."""
+    noon = datetime.now(UTC).replace(hour=12, minute=0, second=0)
+    days_ago = (20, 4, 4, 2, 2, 2, 2)
+    lines = [
+        {"trace_id": "t", "event_type": "a", "timestamp": (noon - timedelta(days=days)).isoformat()}
+        for days in days_ago
+    ]
+    started = (noon - timedelta(days=1)).isoformat()
+    lines.append({"kind": "trace", "trace_id": "t", "context_id": "c", "name": "n", "started_at": started})
+    cli.ok("import", "-", stdin="\n".join(map(json.dumps, lines)))
+    first, second, third = (f"{noon - timedelta(days=days):%Y-%m-%d}" for days in (4, 2, 1))
+    assert json.loads(cli.ok("info", "--json"))["growth"] == [
+        {"day": first, "traces": 0, "events": 2},
+        {"day": second, "traces": 0, "events": 4},
+        {"day": third, "traces": 1, "events": 0},
+    ]
+    assert cli.ok("info").splitlines()[-1] == f"growth   ▄·█· events a day since {first}"
 
 
 def test_no_store(cli: Cli) -> None:

@@ -96,9 +96,8 @@ def info_command(format_: Format = None, json_: Json = False) -> None:
 def _growth(info: StoreInfo) -> str:
     """A column for each day since the first with anything, and what a day and a year of them take."""
     events = {day.day: day.events for day in info.growth}
-    line = sparkline(
-        [events.get(day, 0) for day in days_between(info.growth[0].day, info.growth[-1].day)], 80
-    )
+    days = days_between(info.growth[0].day, info.growth[-1].day)
+    line = sparkline([events.get(day) or None for day in days], 80)
     said = f"{line} events a day since {info.growth[0].day}"
     a_day = info.bytes_per_day
     if a_day is None:
