@@ -135,9 +135,10 @@ def test_every_fault_at_once() -> None:
             {"condition": "x > 1 and error_rate > 5%", "group_by": "context_id"},
             ".group_by: figures over metrics and traces have no column in common to group by",
         ),
+        ({"actions": ["slack"]}, ".actions: there is no [alerts.actions.slack]"),
         (
-            {"actions": ["slack"]},
-            ".actions: 'slack' is not one of none, because there are no [alerts.actions",
+            {"actions": [{"type": "command"}]},
+            ".actions: must be the NAME of an [alerts.actions.NAME], or a list of such",
         ),
     ],
 )

@@ -165,11 +165,12 @@ class _Reader:
         return name
 
     def _action_names(self, fields: _Fields) -> tuple[str, ...]:
-        names = fields.texts("actions")
-        there = self.known_actions or ("none, because there are no [alerts.actions.NAME]",)
-        self.problems += [
-            f"{fields.path}.actions: {unknown_word(there, name)}" for name in names if name not in there
-        ]
+        names = fields.texts("actions", "must be the NAME of an [alerts.actions.NAME], or a list of such")
+        there = self.known_actions
+        for name in names:
+            if name not in there:
+                said = unknown_word(there, name) if there else f"there is no [alerts.actions.{name}]"
+                self.problems.append(f"{fields.path}.actions: {said}")
         return names
 
 
@@ -235,12 +236,12 @@ class _Fields:
             self._problems.append(fault.message)
             return Severity.WARNING
 
-    def texts(self, key: str) -> tuple[str, ...]:
-        """A list of texts, or one by itself."""
+    def texts(self, key: str, rule: str = "must be a text, or a list of texts") -> tuple[str, ...]:
+        """A list of texts, or one by itself; `rule` is told of anything else."""
         value = self.table.get(key, ())
         values = (value,) if isinstance(value, str) else value
         if not isinstance(values, Sequence) or not all(isinstance(one, str) for one in values):
-            self._wrong(key, "must be a text, or a list of texts")
+            self._wrong(key, rule)
             return ()
         return tuple(dict.fromkeys(values))
 
