@@ -1,0 +1,1 @@
+"""`run` and `step`: a command and its trace."""
