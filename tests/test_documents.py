@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from mplp_trace_cli import EventFilter
 from mplp_trace_cli.domain.errors import BrokenFile
-from mplp_trace_cli.interchange import documents
-from mplp_trace_cli.interchange.documents import document_lines, looks_like_document
+from mplp_trace_cli.interchange import json_document
+from mplp_trace_cli.interchange.json_document import document_lines, looks_like
 from mplp_trace_cli.interchange.sources import CHUNK_BYTES
 from mplp_trace_cli.service import StreamRequest, TraceManagementService
 
@@ -33,7 +33,7 @@ def lines_of(text: str | bytes, chunk: int = 1 << 20) -> list[str]:
     data = text.encode() if isinstance(text, str) else text
     stream = io.BytesIO(data)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(documents, "CHUNK_BYTES", chunk)
+        patched.setattr(json_document, "CHUNK_BYTES", chunk)
         lines = document_lines(stream, stream.read(chunk), "doc.json")
         whole = b"".join(iter(lambda: lines.read(7), b""))
     return whole.decode().split("\n")[:-1]
@@ -159,7 +159,7 @@ def test_a_broken_document_is_refused_as_a_whole(text: str | bytes) -> None:
 )
 def test_documents_are_told_from_lines(head: str, path: str, expected: bool) -> None:
     """By their beginning; the name counts only where the beginning says nothing."""
-    assert looks_like_document(head.encode(), path) is expected
+    assert looks_like(head.encode(), path) is expected
 
 
 # -- through import ------------------------------------------------------------------------------------

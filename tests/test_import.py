@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from mplp_trace_cli import TraceModuleOptions, initialize_trace_module
-from mplp_trace_cli.interchange import loading, sources
+from mplp_trace_cli.interchange import json_lines, loading, sources
 from mplp_trace_cli.service import TraceManagementService
 from tests.conftest import SAMPLE_DATA, Cli
 
@@ -276,7 +276,7 @@ def test_workers_give_the_same_as_one_process(monkeypatch: pytest.MonkeyPatch, t
     for name, chunk in (("inline", 64 << 20), ("workers", 50_000)):
         for module in (loading, sources):
             monkeypatch.setattr(module, "CHUNK_BYTES", chunk)
-        monkeypatch.setattr(loading, "PARALLEL_FROM_BYTES", 2 * chunk)
+        monkeypatch.setattr(json_lines, "PARALLEL_FROM_BYTES", 2 * chunk)
         options = TraceModuleOptions(data_source=str(tmp_path / f"{name}.duckdb"))
         with initialize_trace_module(options) as made:
             service = made.trace_management_service

@@ -10,7 +10,8 @@ from mplp_trace_cli.cli import filters, output
 from mplp_trace_cli.cli.settings import USER_UMASK, open_service
 from mplp_trace_cli.domain.questions import ExportRequest
 from mplp_trace_cli.domain.words import counted, humane_bytes
-from mplp_trace_cli.interchange.exporting import COMPRESSIONS, FORMATS, PARTITIONS, ExportReport
+from mplp_trace_cli.interchange.exporting import COMPRESSIONS, PARTITIONS, ExportReport
+from mplp_trace_cli.interchange.formats import OUTPUT_FORMATS
 
 
 def export_command(
@@ -19,7 +20,7 @@ def export_command(
     ],
     format_: Annotated[
         str | None,
-        typer.Option("--format", metavar="FORMAT", help=f"{', '.join(FORMATS)}; else by the suffix."),
+        typer.Option("--format", metavar="FORMAT", help=f"{', '.join(OUTPUT_FORMATS)}; else by the suffix."),
     ] = None,
     compression: Annotated[
         str | None,
@@ -71,7 +72,10 @@ def export_command(
             csv_safe,
             umask=USER_UMASK,
         )
-        output.note(_told(service.export_traces(request).unwrap()))
+        report = service.export_traces(request).unwrap()
+    for line in report.notes:
+        output.note(line)
+    output.note(_told(report))
 
 
 def _told(report: ExportReport) -> str:

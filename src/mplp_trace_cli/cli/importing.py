@@ -13,6 +13,7 @@ from mplp_trace_cli.cli import formats, output
 from mplp_trace_cli.cli.settings import current, open_service
 from mplp_trace_cli.cli.streaming import counts_text
 from mplp_trace_cli.domain.questions import ImportRequest
+from mplp_trace_cli.interchange.formats import INPUT_FORMATS
 
 if TYPE_CHECKING:
     from mplp_trace_cli.interchange.loading import Progress
@@ -23,7 +24,7 @@ def import_command(
         list[str], typer.Argument(metavar="FILE...", help="Files; - is stdin.", show_default=False)
     ],
     input_format: Annotated[
-        str, typer.Option(metavar="FORMAT", help="What is in them: auto, jsonl, json.")
+        str, typer.Option(metavar="FORMAT", help=f"What is in them: {', '.join(INPUT_FORMATS)}.")
     ] = "auto",
     create_missing: Annotated[
         bool, typer.Option("--create-missing", help="Make traces that are not there.")

@@ -138,6 +138,19 @@ class ExportRequest(NamedTuple):
     """The permissions that new files do not get; None is the process's own."""
 
 
+class ColumnMapping(NamedTuple):
+    """How the columns of a table become fields of records: of csv and parquet."""
+
+    fields: Mapping[str, str] = {}
+    """The column of each field that is called otherwise."""
+    defaults: Mapping[str, str] = {}
+    """The value of a field in rows that have none."""
+    time_format: str | None = None
+    """How times are written: a pattern of strptime, or s, ms, us, ns since 1970; None is RFC 3339."""
+    duration_unit: str = "ms"
+    """The unit of durations: ns, us, ms, s."""
+
+
 class ImportRequest(NamedTuple):
     """Files to load; `-` is standard input. `again` loads files that were loaded before."""
 
@@ -146,6 +159,7 @@ class ImportRequest(NamedTuple):
     create_missing: bool = False
     strict: bool = False
     again: bool = False
+    mapping: ColumnMapping | Mapping[str, Any] = ColumnMapping()
 
 
 class PurgeRequest(NamedTuple):

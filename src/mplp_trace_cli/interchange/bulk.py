@@ -57,6 +57,17 @@ SLICE_ROWS = 1_000_000
 
 
 @dataclass(frozen=True)
+class DerivedTraces:
+    """What traces are like that are made of their events, in a format that tells of events alone."""
+
+    metadata: str
+    """The text of a JSON object."""
+    trace_type: str = "custom"
+    name: str = "root.event_type"
+    """An SQL expression of ours over `root`: event_type, source, level and data of the first event."""
+
+
+@dataclass(frozen=True)
 class BulkPlan:
     """How lines are loaded."""
 
@@ -67,6 +78,8 @@ class BulkPlan:
     settings: StoreSettings = field(default_factory=StoreSettings)
     keep_rejects: bool = True
     """False: what is rejected is left in `BulkLoad.rejected` for the caller."""
+    derived: DerivedTraces | None = None
+    """How traces that nobody tells of are made; None holds their events back for a trace that may come."""
 
 
 @contextlib.contextmanager
@@ -136,6 +149,8 @@ class BulkLoad:
             self._flush()
             self._settle_held()
             self._flush()
+            if self.plan.derived is not None:
+                self._derive_traces(self.plan.derived)
         if self.counts.events:
             self._drop_repeated()
 
@@ -225,7 +240,7 @@ class BulkLoad:
             found = self._find(iter(unknown))
             self._known.update(found)
             unknown = [trace_id for trace_id in unknown if trace_id not in found]
-        if unknown:
+        if unknown and self.plan.derived is None:
             events = self._hold(piece, unknown)
         self._pending.append(events)
         self._pending_rows += events.num_rows
@@ -260,6 +275,15 @@ class BulkLoad:
             events = events.filter(pc.invert(held))
         self._pending.append(events)
         self._pending_rows += events.num_rows
+
+    def _derive_traces(self, derived: DerivedTraces) -> None:
+        query = statement("derived_traces").format(name=derived.name, first_seq=self.first_seq)
+        make, begin, end = query.split(";")[:3]
+        self.db.execute(make)
+        self.db.execute(begin, {"trace_type": derived.trace_type, "metadata": derived.metadata})
+        self.db.execute(end)
+        (made,) = self.db.execute("SELECT count(*) FROM derived").fetchone() or (0,)
+        self.counts.traces += made
 
     def _reject_events(self, chunk: Chunk, events: pa.RecordBatch) -> None:
         raws = chunk.data.split(b"\n")

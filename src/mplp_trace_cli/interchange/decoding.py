@@ -1,4 +1,7 @@
-"""Decoding chunks in order: in this process for a little, in two worker processes for a lot."""
+"""Decoding chunks in order: in this process for a little, in two worker processes for a lot.
+
+A chunk is lines of ours, or a piece of a foreign format, which a translator turns into such lines first.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,16 @@ from dataclasses import dataclass
 from typing import IO, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from mplp_trace_cli.domain.errors import StorageFailed
+from mplp_trace_cli.domain.errors import BrokenFile, StorageFailed
 from mplp_trace_cli.domain.event_row import EventRules
 from mplp_trace_cli.domain.ids import IdPool
 from mplp_trace_cli.domain.lines import LineRules
 from mplp_trace_cli.interchange.decoder import LineDecoder
 from mplp_trace_cli.interchange.pipes import widen
 from mplp_trace_cli.interchange.sources import Chunk
+from mplp_trace_cli.interchange.translating import Translated, Translator
 from mplp_trace_cli.storage.groups import Line
 
 WORKERS = 2
@@ -78,35 +83,84 @@ class Decoded(NamedTuple):
     others: list[Line]
 
 
-def decoded(chunks: Iterable[Chunk], rules: DecodingRules, *, parallel: bool) -> Iterator[Decoded]:
-    """Decodes chunks, in their order."""
+_Found = tuple[pa.RecordBatch, list[Line]]
+
+
+def decoded(
+    chunks: Iterable[Chunk], rules: DecodingRules, translator: Translator | None = None, *, parallel: bool
+) -> Iterator[Decoded]:
+    """Decodes chunks, in their order; pieces of a foreign format are translated on the way.
+
+    What comes of a translator's chunk are its lines, numbered on from those before.
+    """
+    if translator is not None:
+        yield from _numbered(_translated(chunks, rules, translator, parallel))
+    elif parallel:
+        yield from _in_workers(chunks, rules, None)
+    else:
+        decoder = LineDecoder(rules.line_rules())
+        for chunk in chunks:
+            yield Decoded(chunk, *_decode(decoder, chunk))
+
+
+def decode_translated(
+    pieces: Iterable[Translated], rules: DecodingRules, first: int = 1
+) -> Iterator[Decoded]:
+    """Decodes what was translated in this process; the first line has the number `first`."""
+    decoder = LineDecoder(rules.line_rules())
+    yield from _numbered((_decode_lines(decoder, 0, piece) for piece in pieces), first)
+
+
+def _translated(
+    chunks: Iterable[Chunk], rules: DecodingRules, translator: Translator, parallel: bool
+) -> Iterator[Decoded]:
     if parallel:
-        yield from _in_workers(chunks, rules)
+        yield from _in_workers(chunks, rules, translator)
         return
     decoder = LineDecoder(rules.line_rules())
     for chunk in chunks:
-        yield Decoded(chunk, *_decode(decoder, chunk))
+        yield _decode_lines(decoder, chunk.offset, translator.translate(chunk.data))
 
 
-def _decode(decoder: LineDecoder, chunk: Chunk) -> tuple[pa.RecordBatch, list[Line]]:
+def _decode_lines(decoder: LineDecoder, offset: int, translated: Translated) -> Decoded:
+    """The lines of a translation, numbered from 0."""
+    chunk = Chunk(0, offset, translated.lines)
+    events, others = _decode(decoder, chunk)
+    faults = [Line(fault.line, offset, fault.raw, None, reason=fault.reason) for fault in translated.faults]
+    return Decoded(chunk, events, [line._replace(offset=offset) for line in others] + faults)
+
+
+def _numbered(pieces: Iterable[Decoded], first: int = 1) -> Iterator[Decoded]:
+    number = first
+    for chunk, events, others in pieces:
+        shifted = pc.add(events.column("number"), number)
+        moved = pa.RecordBatch.from_arrays([shifted, *events.columns[1:]], schema=SCHEMA)
+        lines = [line._replace(number=line.number + number) for line in others]
+        yield Decoded(chunk._replace(number=number), moved, lines)
+        number += chunk.data.count(b"\n")
+
+
+def _decode(decoder: LineDecoder, chunk: Chunk) -> _Found:
     found = decoder.columns(chunk)
     columns = (found.numbers, *found.events)
     arrays = [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA), found.others
 
 
-def _in_workers(chunks: Iterable[Chunk], rules: DecodingRules) -> Iterator[Decoded]:
-    workers = [_Worker(rules) for _ in range(WORKERS)]
+def _in_workers(
+    chunks: Iterable[Chunk], rules: DecodingRules, translator: Translator | None
+) -> Iterator[Decoded]:
+    workers = [_Worker(rules, translator) for _ in range(WORKERS)]
     pools = [ThreadPoolExecutor(1) for _ in workers]
-    waiting: deque[tuple[Chunk, Future[tuple[pa.RecordBatch, list[Line]]]]] = deque()
+    waiting: deque[Future[Decoded]] = deque()
     try:
         for turn, chunk in enumerate(chunks):
             at = turn % WORKERS
-            waiting.append((chunk, pools[at].submit(workers[at].decode, chunk)))
+            waiting.append(pools[at].submit(workers[at].decode, chunk))
             if len(waiting) >= IN_FLIGHT:
-                yield _next(waiting)
+                yield waiting.popleft().result()
         while waiting:
-            yield _next(waiting)
+            yield waiting.popleft().result()
     finally:
         for worker in workers:
             worker.stop()
@@ -114,15 +168,11 @@ def _in_workers(chunks: Iterable[Chunk], rules: DecodingRules) -> Iterator[Decod
             pool.shutdown(cancel_futures=True)
 
 
-def _next(waiting: deque[tuple[Chunk, Future[tuple[pa.RecordBatch, list[Line]]]]]) -> Decoded:
-    chunk, future = waiting.popleft()
-    return Decoded(chunk, *future.result())
-
-
 class _Worker:
     """One decoding process; frames go in and out over its standard streams."""
 
-    def __init__(self, rules: DecodingRules) -> None:
+    def __init__(self, rules: DecodingRules, translator: Translator | None) -> None:
+        self._translates = translator is not None
         self._process = subprocess.Popen(
             [sys.executable, "-m", "mplp_trace_cli.interchange.decoding"],
             stdin=subprocess.PIPE,
@@ -133,16 +183,21 @@ class _Worker:
         assert self._process.stdout is not None
         self._in, self._out = self._process.stdin, self._process.stdout
         widen(self._in.fileno(), self._out.fileno())
-        _send(self._in, pickle.dumps(rules))
+        _send(self._in, pickle.dumps((rules, translator)))
 
-    def decode(self, chunk: Chunk) -> tuple[pa.RecordBatch, list[Line]]:
+    def decode(self, chunk: Chunk) -> Decoded:
         try:
             _send(self._in, _HEAD.pack(chunk.number, chunk.offset, chunk.skipped))
             _send(self._in, chunk.data)
+            if self._translates:
+                broken: BrokenFile | None = pickle.loads(_receive(self._out))
+                if broken is not None:
+                    raise broken
+                chunk = Chunk(0, chunk.offset, _receive(self._out))
             events, others = _receive(self._out), _receive(self._out)
         except (OSError, EOFError) as error:
             raise StorageFailed("a decoding process died", hint="is there enough memory?") from error
-        return pa.ipc.read_record_batch(pa.py_buffer(events), SCHEMA), pickle.loads(others)
+        return Decoded(chunk, pa.ipc.read_record_batch(pa.py_buffer(events), SCHEMA), pickle.loads(others))
 
     def stop(self) -> None:
         self._process.kill()
@@ -171,11 +226,22 @@ def _serve() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     gc.disable()  # millions of plain tuples, no cycles: the collector would only walk them
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
-    decoder = LineDecoder(pickle.loads(_receive(stdin)).line_rules())
+    rules, translator = pickle.loads(_receive(stdin))
+    decoder = LineDecoder(rules.line_rules())
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             number, offset, skipped = _HEAD.unpack(_receive(stdin))
-            events, others = _decode(decoder, Chunk(number, offset, _receive(stdin), skipped))
+            data = _receive(stdin)
+            if translator is None:
+                events, others = _decode(decoder, Chunk(number, offset, data, skipped))
+            else:
+                try:
+                    chunk, events, others = _decode_lines(decoder, offset, translator.translate(data))
+                except BrokenFile as error:
+                    _send(stdout, pickle.dumps(error))
+                    continue
+                _send(stdout, pickle.dumps(None))
+                _send(stdout, chunk.data)
             _send(stdout, events.serialize())
             _send(stdout, pickle.dumps(others))
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any
 
 from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.questions import ExportRequest
+from mplp_trace_cli.interchange.formats import OUTPUT_FORMATS, SUFFIXES, WRITERS
 from mplp_trace_cli.interchange.targets import STDOUT, pump, text_stream, whole_file, whole_folder
 from mplp_trace_cli.storage.rows import rows_of
 from mplp_trace_cli.storage.sql import statement
@@ -22,10 +24,8 @@ if TYPE_CHECKING:
     from mplp_trace_cli.storage.paths import StorePaths
     from mplp_trace_cli.storage.store import Connection
 
-FORMATS = ("json", "jsonl", "csv", "parquet")
 COMPRESSIONS = ("none", "gzip", "zstd", "snappy")
 PARTITIONS = ("day", "month", "context_id")
-_SUFFIXES = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 _PACKED = {".gz": "gzip", ".zst": "zstd"}
 _TABULAR = ("csv", "parquet")
 _LINES = "(FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01', USE_TMP_FILE false)"
@@ -54,6 +54,18 @@ class ExportReport:
     metrics: int
     files: tuple[str, ...] = field(default_factory=tuple)
     bytes: int = 0
+    notes: tuple[str, ...] = ()
+    """What the format could not carry, a line each."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """What a module that writes a format is given: the views chosen_traces, chosen_events, chosen_metrics."""
+
+    db: Connection
+    destination: str
+    include_events: bool
+    include_metrics: bool
 
 
 @dataclass(frozen=True)
@@ -88,9 +100,9 @@ def plan_export(request: ExportRequest) -> _Plan:
     if chosen is None:
         raise InvalidInput(
             f"{request.destination}: its suffix tells no format",
-            hint=f"--format {'|'.join(FORMATS)}",
+            hint=f"--format {'|'.join(OUTPUT_FORMATS)}",
         )
-    _one_of("format", chosen, FORMATS)
+    _one_of("format", chosen, OUTPUT_FORMATS)
     compression = request.compression or suffix_packed or ("zstd" if chosen == "parquet" else "none")
     _one_of("compression", compression, COMPRESSIONS)
     if suffix_packed is not None and compression != suffix_packed:
@@ -121,8 +133,9 @@ def _from_suffix(destination: str) -> tuple[str | None, str | None]:
     stem, suffix = os.path.splitext(destination.lower())
     packed = _PACKED.get(suffix)
     if packed:
-        suffix = os.path.splitext(stem)[1]
-    return _SUFFIXES.get(suffix), packed
+        stem, suffix = os.path.splitext(stem)
+    doubled = os.path.splitext(stem)[1] + suffix
+    return SUFFIXES.get(doubled) or SUFFIXES.get(suffix), packed
 
 
 def _one_of(name: str, value: str, allowed: Sequence[str]) -> None:
@@ -146,17 +159,18 @@ def export(db: Connection, selection: Selection, plan: _Plan, store: StorePaths)
     counts = {
         table: _count(db, table) if table in plan.tables else 0 for table in ("traces", "events", "metrics")
     }
+    notes: list[str] = []
     if plan.is_folder:
         with whole_folder(plan.destination, plan.umask, store) as folder:
             for table in plan.tables:
                 _write_table(db, plan, table, os.path.join(folder, table))
     elif plan.destination == STDOUT and plan.format != "parquet":
-        _write_file(db, plan, STDOUT)
+        notes = _write_file(db, plan, STDOUT)
     elif plan.destination == STDOUT:
         _parquet_to_stdout(db, plan)
     else:
         with whole_file(plan.destination, plan.umask, store) as draft:
-            _write_file(db, plan, draft)
+            notes = _write_file(db, plan, draft)
     files = tuple(_files(plan.destination))
     return ExportReport(
         plan.destination,
@@ -165,6 +179,7 @@ def export(db: Connection, selection: Selection, plan: _Plan, store: StorePaths)
         **counts,
         files=files,
         bytes=sum(os.path.getsize(file) for file in files),
+        notes=tuple(notes),
     )
 
 
@@ -201,17 +216,28 @@ def _count(db: Connection, table: str) -> int:
     return int(count)
 
 
-def _write_file(db: Connection, plan: _Plan, path: str) -> None:
+def _write_file(db: Connection, plan: _Plan, path: str) -> list[str]:
+    """Writes a file and tells what its format could not carry."""
     if plan.format == "parquet":
         _copy_parquet(db, plan, "traces", path)
-        return
+        return []
     with text_stream(path, plan.compression) as stream:
         if plan.format == "csv":
             _copy_csv(db, plan, "traces", stream)
         elif plan.format == "jsonl":
             _write_lines(db, plan, stream)
+        elif plan.format in WRITERS:
+            return _write_foreign(db, plan, stream)
         else:
             _write_document(db, plan, stream)
+    return []
+
+
+def _write_foreign(db: Connection, plan: _Plan, stream: IO[bytes]) -> list[str]:
+    module = import_module(f"mplp_trace_cli.interchange.{WRITERS[plan.format]}")
+    wanted = Export(db, plan.destination, plan.include_events, plan.include_metrics)
+    notes: list[str] = module.write(wanted, stream)
+    return notes
 
 
 def _parquet_to_stdout(db: Connection, plan: _Plan) -> None:

@@ -7,29 +7,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mplp_trace_cli.domain.errors import BrokenFile, InvalidInput
+from mplp_trace_cli.domain.errors import BrokenFile
+from mplp_trace_cli.domain.questions import ColumnMapping
 from mplp_trace_cli.interchange.bulk import BulkPlan, bulk_transaction
-from mplp_trace_cli.interchange.decoding import Decoded, DecodingRules, decoded
-from mplp_trace_cli.interchange.documents import document_lines, looks_like_document
+from mplp_trace_cli.interchange.decoding import Decoded, DecodingRules
+from mplp_trace_cli.interchange.reading import InputFormat, Opened, input_format, require_known
 from mplp_trace_cli.interchange.sources import (
     CHUNK_BYTES,
     STDIN,
-    Chunk,
     Readable,
     Source,
-    chunks,
     file_digest,
     first_bytes,
-    without_bom,
 )
 from mplp_trace_cli.storage.fold import Pair, fold_into, require_store
 from mplp_trace_cli.storage.groups import (
     Counts,
 )
 from mplp_trace_cli.storage.store import Connection
-
-PARALLEL_FROM_BYTES = 2 * CHUNK_BYTES
-FORMATS = ("auto", "jsonl", "json")
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes read and the size of the file, where that is known."""
@@ -40,6 +35,7 @@ class LoadOptions:
     """How files are loaded."""
 
     rules: DecodingRules
+    mapping: ColumnMapping
     input_format: str = "auto"
     create_missing: bool = False
     strict: bool = False
@@ -71,20 +67,18 @@ def load_file(pair: Pair, path: str, options: LoadOptions, wait_seconds: float) 
 
     Raises BrokenFile, StrictRefused, StoreBusy. A file that was loaded before is skipped.
     """
-    if options.input_format not in FORMATS:
-        raise InvalidInput(f"input format: {options.input_format!r} is not one of {', '.join(FORMATS)}")
+    require_known(options.input_format)
     source = Source(path)
-    plan = BulkPlan(
-        source.name, options.rules.now, options.create_missing, options.strict, pair.store.settings
-    )
     require_store(pair.store, pair.inbox)
     with source.open() as stream, pair.store.writing(wait_seconds) as db:
         fold_into(db, pair)
         if not options.again and _seen_by_size(db, source):
             return LoadReport(skipped=[source.name])
+        opened = _opened(stream, source, options)
+        found = input_format(options.input_format, opened)
         try:
-            with bulk_transaction(db, pair, plan) as load:
-                load.run(_lines_of(stream, source, options))
+            with bulk_transaction(db, pair, _plan(pair, opened, options, found)) as load:
+                load.run(_told(found.read(opened), source, options.progress))
                 _note_digest(db, source, options)
         except _SeenBeforeError:
             return LoadReport(skipped=[source.name])
@@ -118,23 +112,25 @@ def _seen_by_size(db: Connection, source: Source) -> bool:
     return bool(same_size) and _seen(db, file_digest(source.path))
 
 
-def _lines_of(stream: Readable, source: Source, options: LoadOptions) -> Iterator[Decoded]:
-    begin = first_bytes(stream, CHUNK_BYTES)
-    head = without_bom(begin, source.name)
-    offset = len(begin) - len(head)
-    wanted = options.input_format
-    if wanted == "json" or (wanted == "auto" and looks_like_document(head, source.path)):
-        stream = document_lines(stream, head, source.name)
-        head, offset = first_bytes(stream, CHUNK_BYTES), 0
-    parallel = len(head) >= CHUNK_BYTES and (source.size is None or source.size > PARALLEL_FROM_BYTES)
-    yield from decoded(
-        _told(chunks(stream, head, offset), source, options.progress), options.rules, parallel=parallel
+def _opened(stream: Readable, source: Source, options: LoadOptions) -> Opened:
+    head = first_bytes(stream, CHUNK_BYTES)
+    return Opened(stream, head, source, options.rules, options.mapping)
+
+
+def _plan(pair: Pair, opened: Opened, options: LoadOptions, found: InputFormat) -> BulkPlan:
+    return BulkPlan(
+        opened.source.name,
+        options.rules.now,
+        options.create_missing,
+        options.strict,
+        pair.store.settings,
+        derived=found.derived,
     )
 
 
-def _told(pieces: Iterator[Chunk], source: Source, progress: Progress | None) -> Iterator[Chunk]:
-    for chunk in pieces:
-        yield chunk
+def _told(pieces: Iterator[Decoded], source: Source, progress: Progress | None) -> Iterator[Decoded]:
+    for piece in pieces:
+        yield piece
         if progress is not None:
             progress(source.bytes_read, source.size)
 

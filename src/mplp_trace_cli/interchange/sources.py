@@ -16,7 +16,7 @@ STDIN = "-"
 CHUNK_BYTES = 4 << 20
 MAX_LINE_BYTES = 16 << 20
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -154,7 +154,7 @@ def without_bom(head: bytes, name: str) -> bytes:
     """The first bytes without a UTF-8 mark; raises BrokenFile for UTF-16."""
     if head.startswith(_UTF16) or (len(head) > 1 and 0 in head[:2]):
         raise BrokenFile(f"{name} is UTF-16, not UTF-8", hint="iconv -f UTF-16 -t UTF-8 FILE > NEW")
-    return head.removeprefix(_BOM)
+    return head.removeprefix(BOM)
 
 
 def chunks(stream: Readable, head: bytes, first_offset: int = 0) -> Iterator[Chunk]:

@@ -235,13 +235,14 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         **given: Any,
     ) -> LoadReport:
         """Loads files, each in one transaction; bad lines go to the rejects."""
-        from mplp_trace_cli.domain.questions import ImportRequest
+        from mplp_trace_cli.domain.questions import ColumnMapping, ImportRequest
         from mplp_trace_cli.interchange.loading import LoadOptions, LoadReport, check_files, load_file
 
         asked = request_of(ImportRequest, request, given)
         check_files(asked.files)
         options = LoadOptions(
             self._decoding_rules(),
+            request_of(ColumnMapping, asked.mapping, {}),
             asked.input_format,
             asked.create_missing,
             asked.strict,

@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from mplp_trace_cli.domain.errors import BrokenFile, InvalidInput
 from mplp_trace_cli.domain.ids import new_id
 from mplp_trace_cli.domain.json_text import JsonFault, add_members, elements, members, one_line
-from mplp_trace_cli.interchange.sources import CHUNK_BYTES, Readable
+from mplp_trace_cli.interchange.decoding import Decoded, decoded
+from mplp_trace_cli.interchange.json_lines import is_large
+from mplp_trace_cli.interchange.reading import InputFormat, Opened
+from mplp_trace_cli.interchange.sources import BOM, CHUNK_BYTES, Readable, chunks, first_bytes, without_bom
 
 _LISTS = ("traces", "events", "metrics")
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -21,9 +24,9 @@ _NESTED = ("events", "summary")
 _OPENING = re.compile(rb'\{\s*"(?:traces|events|metrics)"\s*:\s*\[')
 
 
-def looks_like_document(head: bytes, path: str) -> bool:
+def looks_like(head: bytes, path: str) -> bool:
     """True when the first bytes begin a JSON document rather than JSON lines."""
-    start = head.lstrip(b" \t\r\n")
+    start = head.removeprefix(BOM).lstrip(b" \t\r\n")
     if not start.startswith((b"[", b"{")):
         return path.removesuffix(".gz").removesuffix(".zst").endswith(".json")
     if start.startswith(b"["):
@@ -37,6 +40,16 @@ def looks_like_document(head: bytes, path: str) -> bool:
         # A broken first line of JSON lines is a bad line; a broken document has its next key below it.
         return rest.lstrip(b" \t\r\n").startswith((b'"', b"}")) or first.strip() == b"{"
     return not (line_break and rest.strip()) and isinstance(keys, dict) and any(k in keys for k in _LISTS)
+
+
+def _read(opened: Opened) -> Iterator[Decoded]:
+    head = without_bom(opened.head, opened.source.name)
+    lines = document_lines(opened.stream, head, opened.source.name)
+    begin = first_bytes(lines, CHUNK_BYTES)
+    return decoded(chunks(lines, begin), opened.rules, parallel=is_large(opened))
+
+
+FORMAT = InputFormat(_read)
 
 
 def document_lines(stream: Readable, head: bytes, name: str) -> DocumentLines:

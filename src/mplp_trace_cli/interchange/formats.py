@@ -1,0 +1,27 @@
+"""The formats by name: which module of this room reads each, and which writes it.
+
+A module that reads has `looks_like(head, path)`, true when the first bytes of a file or its name say that it
+is of this format, and `FORMAT`, an InputFormat. One that writes has `write(export, stream)`. Both are
+imported when they are needed; this one costs nothing, and is what the command line knows of them.
+"""
+
+from __future__ import annotations
+
+AUTO = "auto"
+READERS = {
+    "json": "json_document",
+    "jsonl": "json_lines",
+}
+"""In the order in which a file is tried: JSON lines are what is left."""
+WRITERS: dict[str, str] = {}
+"""The formats that are written a record at a time; DuckDB writes the others."""
+INPUT_FORMATS = (AUTO, *sorted(READERS))
+OUTPUT_FORMATS = ("json", "jsonl", "csv", "parquet", *sorted(WRITERS))
+SUFFIXES = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".parquet": "parquet",
+}
+"""What a file is called; a suffix of two parts, such as `.otlp.json`, wins over its last part."""
