@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -47,7 +48,9 @@ def record_command(
     ] = None,
     duration_ms: Annotated[str | None, typer.Option(metavar="N", help="How long it took, in ms.")] = None,
     timestamp: Annotated[str | None, typer.Option(metavar="TIME", help="When it happened; now.")] = None,
-    parent: Annotated[str | None, typer.Option(metavar="EVENT", help="The event it belongs under.")] = None,
+    parent: Annotated[
+        str | None, typer.Option(metavar="EVENT", help="The event it belongs under; $MPLP_PARENT_EVENT_ID.")
+    ] = None,
     source: Annotated[
         str | None, typer.Option(metavar="TEXT", help="The module or component it comes from.")
     ] = None,
@@ -75,7 +78,7 @@ def record_command(
             data=values.json_object(data, set_ or (), ("--data", "--set")),
             timestamp=values.moment(timestamp, service.now(), "--timestamp"),
             duration_ms=values.number(duration_ms, "--duration-ms"),
-            parent_event_id=parent,
+            parent_event_id=parent or (None if trace else os.environ.get(values.PARENT_VARIABLE)) or None,
             source=source,
             event_id=event_id,
         )
