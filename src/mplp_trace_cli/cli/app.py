@@ -25,6 +25,7 @@ COMMANDS = {
     "cancel": ("ending", RECORDING),
     "run": ("run", RECORDING),
     "step": ("run", RECORDING),
+    "hook": ("hook", RECORDING),
     "show": ("show", ASKING),
     "query": ("query", ASKING),
     "events": ("query", ASKING),

@@ -59,12 +59,15 @@ def record_command(
         bool, typer.Option("--create-missing", help="With -: make traces that are not there.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="With -: stop at the first bad line.")] = False,
+    from_shell: Annotated[str | None, typer.Option(hidden=True, metavar="PID FOLDER")] = None,
     best_effort: Annotated[bool, typer.Option("--best-effort", help="Never fail: warn and exit 0.")] = False,
 ) -> int:
     """Record one event and print its id, or record JSON lines as they arrive."""
     if event_type == STREAM:
-        from mplp_trace_cli.cli.streaming import StreamOptions, record_stream
+        from mplp_trace_cli.cli.streaming import StreamOptions, record_from_shell, record_stream
 
+        if from_shell is not None:
+            return record_from_shell(from_shell)
         return record_stream(StreamOptions(trace, level, source, create_missing, strict))
     if create_missing or strict:
         raise InvalidInput("--create-missing and --strict go with -", hint="mplp-trace record - < FILE")

@@ -54,6 +54,24 @@ def record_stream(options: StreamOptions) -> int:
     return 1 if counts.rejected else 0
 
 
+def record_from_shell(shell: str) -> int:
+    """Records what the functions of `hook` send, until that shell ends; only says what went wrong."""
+    from mplp_trace_cli.module import FoldingThread
+    from mplp_trace_cli.process.shell_events import ShellEvents
+    from mplp_trace_cli.service import StreamRequest
+
+    gc.disable()
+    with (
+        ShellEvents(STDIN, shell, output.warning) as events,
+        open_service() as service,
+        FoldingThread(service, FOLD_SECONDS),
+    ):
+        counts = service.record_stream(events.lines, StreamRequest("shell", {})).unwrap()
+        if counts.rejected:
+            output.warning(f"{counts.rejected:,} events rejected (mplp-trace rejects list)")
+    return 1 if counts.rejected else 0
+
+
 def counts_text(counts: dict[str, int]) -> str:
     """`3 events, 1 trace, 1 rejected`: what is not zero, or that it was nothing."""
     one = {"events": "event", "traces": "trace", "metrics": "metric"}

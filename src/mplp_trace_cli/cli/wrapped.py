@@ -11,7 +11,7 @@ from typer.exceptions import TyperException
 
 from mplp_trace_cli.cli import output
 from mplp_trace_cli.cli.settings import OWN_FAILURE, USER_UMASK
-from mplp_trace_cli.domain.errors import TraceError
+from mplp_trace_cli.domain.errors import InvalidInput, TraceError
 from mplp_trace_cli.process.wrapping import Begun, Wrapping, wrap
 
 MARK = "--"
@@ -30,23 +30,29 @@ class WrappingCommand(TyperCommand):
     """A command whose own arguments end at the first `--`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Reads the arguments; raises BadParameter when the command does not stand where it should."""
+        """Reads the arguments; raises InvalidInput when the command does not stand where it should."""
         if "--help" in args[: _place(args)]:
             return super().parse_args(ctx, ["--help"])
         command = args[_place(args) + 1 :]
         if not command:
-            raise typer.BadParameter("the command to run stands after --", ctx=ctx)
+            raise InvalidInput("the command to run stands after --", hint=self._remedy)
         try:
             rest = super().parse_args(ctx, [*args])
         except TyperException as error:
-            raise self._misplaced(ctx) if getattr(error, "param", None) is self.params[1] else error
+            if getattr(error, "param", None) is self.params[1]:  # its first word was taken for the name
+                raise self._misplaced() from None
+            raise
         if list(ctx.params["command"]) != command:
-            raise self._misplaced(ctx)
+            raise self._misplaced()
         return rest
 
-    def _misplaced(self, ctx: Any) -> TyperException:
+    def _misplaced(self) -> InvalidInput:
         name = self.params[0].human_readable_name
-        return typer.BadParameter(f"before -- stand {name} and options, and nothing else", ctx=ctx)
+        return InvalidInput(f"before -- stand {name} and options, and nothing else", hint=self._remedy)
+
+    @property
+    def _remedy(self) -> str:
+        return f"mplp-trace {self.name} --help"
 
 
 def _place(args: list[str]) -> int:

@@ -25,7 +25,7 @@ LINK_KEY = "link"
 MOST_COMMAND = 8 << 10
 """Characters of a command line that are kept."""
 
-MOST_SHOWN = 80
+MOST_SHOWN = 60
 """Characters of it that a message shows."""
 
 
