@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mplp_trace_cli.cli import output, signals, values
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.domain.enums import Level, parse_word
+from mplp_trace_cli.domain.words import counted
 
 STDIN = 0
 FOLD_SECONDS = 30.0
@@ -68,7 +69,7 @@ def record_from_shell(shell: str) -> int:
     ):
         counts = service.record_stream(events.lines, StreamRequest("shell", {})).unwrap()
         if counts.rejected:
-            output.warning(f"{counts.rejected:,} events rejected (mplp-trace rejects list)")
+            output.warning(f"{counted(counts.rejected, 'event')} rejected (mplp-trace rejects list)")
     return 1 if counts.rejected else 0
 
 

@@ -54,6 +54,7 @@ __mplp_exit() {
   while [ "${#__mplp_ids[@]}" -gt 0 ]; do
     __mplp_end "$1"
   done
+  __mplp_self
   __mplp_close
   return "$1"
 }

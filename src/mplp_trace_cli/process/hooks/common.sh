@@ -18,6 +18,7 @@ mplp_record() {
 }
 
 mplp_flush() {
+  __mplp_self
   __mplp_close
 }
 
@@ -71,35 +72,34 @@ __mplp_send() {
 __mplp_fits() {
   local LC_ALL=C
   local all="$*"
-  case $all in *'
-'*) return 1 ;; esac
-  [ "$((${#all} + $# + 8))" -le "$__mplp_most" ]
+  case $all in
+  *'
+'*) false ;;
+  *) [ "$((${#all} + $# + 8))" -le "$__mplp_most" ] ;;
+  esac
 }
 
-# Waits until all is recorded; what comes later is recorded by another one.
+# Waits until all is recorded; what comes later is recorded by another one. It calls no function, because
+# where zsh ends, the end of a function is the end of everything.
 __mplp_close() {
-  __mplp_self
+  local left=100 said='' pid=''
   if [ -p "$__mplp_dir/events" ] && [ "$__mplp_owner" = "$__mplp_pid" ]; then
     {
       printf '%s\0' 1 end 1<>"$__mplp_dir/events"
-      __mplp_wait
+      until [ "$left" -eq 0 ] || IFS= read -r -t 0.2 -u 8 said; do
+        left=$((left - 1))
+        { IFS= read -r pid <"$__mplp_dir/pid"; } 2>/dev/null || :
+        if [ -n "$pid" ] && ! kill -0 "$pid" 2>/dev/null; then
+          left=0
+        fi
+      done
     } 8<>"$__mplp_dir/ended"
-    __mplp_dir=''
-  fi
-  return 0
-}
-
-__mplp_wait() {
-  local left=100 said='' pid=''
-  until IFS= read -r -t 0.2 -u 8 said; do
-    left=$((left - 1))
-    { IFS= read -r pid <"$__mplp_dir/pid"; } 2>/dev/null || :
-    if [ "$left" -eq 0 ] || { [ -n "$pid" ] && ! kill -0 "$pid" 2>/dev/null; }; then
+    if [ "$left" -eq 0 ] && [ -d "$__mplp_dir" ]; then
       printf '%s\n' 'warning: the last events may not be recorded' >&2
       rm -rf "$__mplp_dir"
-      return 0
     fi
-  done
+    __mplp_dir=''
+  fi
 }
 
 # The W3C context of a step: its own span in the trace that is there.
@@ -151,5 +151,4 @@ __mplp_end() {
   if [ -p "$__mplp_dir/events" ]; then
     __mplp_send completed "$__mplp_of" "$__mplp_at" "$__mplp_began" "$__mplp_popped" "$1" "$__mplp_name"
   fi
-  return 0
 }
