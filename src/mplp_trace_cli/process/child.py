@@ -44,6 +44,13 @@ class Start(NamedTuple):
     umask: int
 
 
+class Held(NamedTuple):
+    """Signals that wait for a child; `before` is the mask of this process until then."""
+
+    heeded: Collection[int]
+    before: Collection[int]
+
+
 class Ended(NamedTuple):
     """How a command ended."""
 
@@ -57,15 +64,19 @@ class Ended(NamedTuple):
     """Why it could not be started."""
 
 
-def run_child(start: Start, standard_error: StandardError | None) -> Ended:
-    """Runs a command to its end. From now on signals are held back in this process, for good."""
+def hold_signals() -> Held:
+    """From now on signals wait in this process, for good, and in the threads that it starts."""
     heeded = {number for number in PASSED_ON if signal.getsignal(number) is not signal.SIG_IGN}
     signal.signal(signal.SIGCHLD, _noted)  # one that is ignored would take the child's exit code with it
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*heeded, signal.SIGCHLD})
+    return Held(heeded, signal.pthread_sigmask(signal.SIG_BLOCK, {*heeded, signal.SIGCHLD}))
+
+
+def run_child(start: Start, held: Held, standard_error: StandardError | None) -> Ended:
+    """Runs a command to its end; it gets the signals that are held."""
     began = time.monotonic()
-    early = signal.sigpending() & heeded
+    early = signal.sigpending().intersection(held.heeded)
     try:
-        child = _spawn(start, before, standard_error)
+        child = _spawn(start, held.before, standard_error)
     except OSError as error:
         if standard_error is not None:
             standard_error.abandon()
@@ -74,7 +85,7 @@ def run_child(start: Start, standard_error: StandardError | None) -> Ended:
         _send(child, number)
     if standard_error is not None:
         standard_error.start()
-    status = _wait(child, heeded, standard_error)
+    status = _wait(child, held.heeded, standard_error)
     duration_ms = (time.monotonic() - began) * 1_000
     last_lines = "" if standard_error is None else standard_error.finish()
     code = os.waitstatus_to_exitcode(status)

@@ -15,7 +15,7 @@ from mplp_trace_cli.domain.enums import TraceStatus
 from mplp_trace_cli.domain.errors import StorageFailed, TraceError
 from mplp_trace_cli.domain.json_text import add_members, dumps, members
 from mplp_trace_cli.domain.requests import CreateTraceRequest, EndTraceRequest, RecordEventRequest
-from mplp_trace_cli.process.child import Ended, Start, run_child
+from mplp_trace_cli.process.child import Ended, Start, hold_signals, run_child
 from mplp_trace_cli.process.outcome import level_of, message_of, outcome_of
 from mplp_trace_cli.process.standard_error import StandardError
 from mplp_trace_cli.process.surroundings import (
@@ -64,10 +64,11 @@ class Stage(NamedTuple):
 
 def wrap(begin: Callable[[], Begun], wrapping: Wrapping) -> Ended:
     """Runs the command with its recording around it; raises TraceError where that is required and fails."""
+    held = hold_signals()
     begun = _begun(begin, wrapping)
     environment = os.environ if begun is None else begun.environment
     start = Start(wrapping.command, environment, wrapping.umask)
-    ended = run_child(start, None if begun is None else StandardError())
+    ended = run_child(start, held, None if begun is None else StandardError())
     if begun is not None:
         try:
             begun.end(ended)
