@@ -46,7 +46,7 @@ def path_with_command(cli: Cli) -> str:
 def sent(
     cli: Cli, script: str, *signals: signal.Signals, words: tuple[str, ...] = ("run", "x")
 ) -> tuple[int, bytes]:
-    """Runs a shell script with its trace, sends signals to us alone when it is ready, and says how it ended."""
+    """Runs a script with its trace, sends signals to us alone once it is ready, and says how it ended."""
     process = cli.start(*words, "--", "bash", "-c", script)
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"

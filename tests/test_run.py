@@ -31,6 +31,13 @@ W3C = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
 PRINT = "import os, json; print(json.dumps(dict(os.environ)))"
 
 
+@pytest.fixture
+def cli(cli: Cli) -> Cli:
+    """The command on a store that is there already: only the first one on a path pays for making it."""
+    cli.ok("create", "first")
+    return cli
+
+
 def environment_of(cli: Cli, *words: str, env: dict[str, str] | None = None) -> dict[str, str]:
     """The environment that a command gets."""
     done = cli(*words, "--", sys.executable, "-c", PRINT, env=env)
@@ -393,6 +400,12 @@ def test_a_signal_that_kills_the_command_is_recorded(cli: Cli) -> None:
     assert events(cli)[-1]["data"]["signal"] == "SIGTERM"
     assert sent(cli, script, signal.SIGTERM, words=("step", "s", "--trace", "t"))[0] == 143
     assert events(cli, "--trace", "t")[-1]["message"] == "s: killed by SIGTERM"
+
+
+def test_a_signal_reaches_the_command_that_made_the_store(cli: Cli) -> None:
+    """What the making of a store leaves running takes no signal away."""
+    script = "trap 'echo got; exit 9' USR1; echo ready; while :; do sleep 0.02; done"
+    assert sent(cli, script, signal.SIGUSR1, words=("run", "x", "--db", "new.duckdb")) == (9, b"got\n")
 
 
 def test_a_signal_that_was_ignored_stays_so(cli: Cli) -> None:

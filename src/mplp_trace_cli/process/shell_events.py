@@ -83,7 +83,7 @@ class ShellEvents:
                         yield from self._whole(frame)
             elif wait == LAST_SECONDS:
                 return
-            elif not lives(self._pid):
+            elif _is_gone(self._pid):
                 wait = self._close()
 
     def _close(self) -> float:
@@ -105,6 +105,17 @@ class ShellEvents:
             self._warn(f"not recorded: {error.strerror}")
             return []
         return found
+
+
+def _is_gone(pid: int) -> bool:
+    """True for a shell that has ended, whether or not somebody has asked how."""
+    if not lives(pid):
+        return True
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2].startswith(b"Z")
+    except OSError:  # no Linux
+        return False
 
 
 def frames_of(data: bytes) -> tuple[list[list[bytes]], bytes]:

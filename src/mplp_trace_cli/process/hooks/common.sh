@@ -3,7 +3,7 @@
 #   mplp_step NAME COMMAND...
 #   mplp_flush
 
-__mplp_dir='' __mplp_owner='' __mplp_off='' __mplp_at='' __mplp_name=''
+__mplp_dir='' __mplp_owner='' __mplp_off='' __mplp_used='' __mplp_at='' __mplp_name=''
 
 mplp_record() {
   if [ "$#" -eq 0 ]; then
@@ -29,6 +29,10 @@ __mplp_ready() {
     return 1
   fi
   [ -n "$__mplp_dir" ] || __mplp_open || return 1
+  if [ -z "$__mplp_used" ]; then
+    __mplp_used=yes
+    __mplp_at_exit # again: a script sets its own trap after it has these functions
+  fi
   [ -p "$__mplp_dir/events" ]
 }
 
