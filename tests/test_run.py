@@ -281,6 +281,17 @@ def test_what_cannot_be_recorded_runs_all_the_same(cli: Cli, how: str) -> None:
     assert refused.stderr.startswith("error: ")
 
 
+def test_a_disk_that_takes_nothing_stops_no_command(cli: Cli) -> None:
+    """The limit on the size of files, which is a fault for us, holds for the command as before."""
+    ours = " ".join(COMMAND)
+    script = f"ulimit -f 0; {ours} run x -- sh -c 'echo ran; echo x > file'; echo $?"
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, env=cli.environment(), cwd=cli.folder
+    )
+    assert done.stdout == f"ran\n{128 + signal.SIGXFSZ}\n"
+    assert done.stderr.startswith("warning: not recorded: ")
+
+
 def test_an_end_that_cannot_be_recorded_leaves_the_command_s_code(cli: Cli) -> None:
     """One line says so."""
     removed = f"rm -f {cli.db}*; mkdir {cli.db}.inbox; echo ran; exit 5"
