@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ground import BIN, Ground
-from harness import Command, Result, Turns, at_most, in_turns, run, seconds_text
+from harness import MB, Command, Result, Turns, at_least, at_most, in_turns, run, seconds_text
 
 NOTHING = ("--", "true")
 EVENTS = 2_000
@@ -40,8 +40,10 @@ def passing(ground: Ground) -> list[Result]:
     wrapped = ground.trace(store, "run", "bench", "--", *bare.arguments)
     through = Command(("bash", "-c", '"$@" 2>&1 | cat >&2', "bash", *bare.arguments), bare.env)
     turns = in_turns(lambda: _seconds(wrapped), lambda: _seconds(through), ground.sizes.long_pairs)
-    size = ground.sizes.events // 500 * 800 * 80 / 1e6
-    return [_result(f"`run`, {size:,.0f} MB of standard error", turns, "through `cat`", 2)]
+    size = ground.sizes.events // 500 * 800 * 80 / MB
+    what, speed = f"`run`, {size:,.0f} MB of standard error", size / turns.our_median
+    against = f"through `cat`: {seconds_text(turns.their_median)}"
+    return [Result(what, seconds_text(turns.our_median), against, speed, at_least(100, "MB/s"))]
 
 
 def hook(ground: Ground) -> list[Result]:

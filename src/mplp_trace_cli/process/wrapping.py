@@ -68,13 +68,20 @@ def wrap(begin: Callable[[], Begun], wrapping: Wrapping) -> Ended:
     begun = _begun(begin, wrapping)
     environment = os.environ if begun is None else begun.environment
     start = Start(wrapping.command, environment, wrapping.umask)
-    ended = run_child(start, held, None if begun is None else StandardError())
+    ended = run_child(start, held, None if begun is None else _listening())
     if begun is not None:
         try:
             begun.end(ended)
         except Exception as fault:
             wrapping.warn(f"the end of the command is not recorded: {reason_of(fault)}")
     return ended
+
+
+def _listening() -> StandardError | None:
+    try:
+        return StandardError()
+    except OSError:  # too many open files: the command has its standard error from us, unheard
+        return None
 
 
 def _begun(begin: Callable[[], Begun], wrapping: Wrapping) -> Begun | None:
