@@ -15,6 +15,8 @@ from mplp_trace_cli.domain.times import parse_duration, parse_moment
 
 TRACE_VARIABLE = "MPLP_TRACE_ID"
 CONTEXT_VARIABLE = "MPLP_CONTEXT_ID"
+PARENT_VARIABLE = "MPLP_PARENT_EVENT_ID"
+"""Where no trace is named, the event of the current one that others belong under."""
 
 
 def split_pair(text: str, option: str) -> tuple[str, str]:
