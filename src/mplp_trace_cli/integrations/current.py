@@ -82,13 +82,13 @@ def step(stage: str, *, data: Mapping[str, Any] | None = None, source: str | Non
 
 
 def event(event_type: str, message: str | None = None, **fields: Any) -> str | None:
-    """Records an event in the current trace, below the current step, and gives its id; None without a trace."""
+    """Records an event below the current step and gives its id; None where no trace is open."""
     scope = current()
     return None if scope is None else scope.event(event_type, message, **fields)
 
 
 def current() -> Scope | None:
-    """The innermost step or trace that is open here, else the trace that the environment names, else None."""
+    """The innermost step or trace that is open here, else the trace that the environment names, or None."""
     try:
         return current_scope(here_or_default)
     except TraceError as error:  # the config cannot be read
@@ -105,8 +105,8 @@ def here_or_default() -> TraceManagementService:
 def carry(function: Callable[P, R]) -> Callable[P, R]:
     """The function with the trace and step that are current now, for a thread or an executor to call.
 
-    `pool.submit(carry(work), row)`, `pool.map(carry(work), rows)`, `Thread(target=carry(work))`. Tasks of asyncio
-    and `asyncio.to_thread` carry them by themselves.
+    `pool.submit(carry(work), row)`, `pool.map(carry(work), rows)`, `Thread(target=carry(work))`. Tasks of
+    asyncio and `asyncio.to_thread` carry them by themselves.
     """
     scope = innermost()
 

@@ -17,7 +17,7 @@ from mplp_trace_cli.domain.enums import Level, TraceStatus, parse_word
 from mplp_trace_cli.domain.errors import InvalidInput, TraceError
 from mplp_trace_cli.domain.ids import new_id
 from mplp_trace_cli.domain.json_text import dumps
-from mplp_trace_cli.integrations.current import default_service, here_or_default
+from mplp_trace_cli.integrations.current import here_or_default
 from mplp_trace_cli.service.complaints import complain, complain_of_fault
 from mplp_trace_cli.service.scopes import (
     Scope,
@@ -117,14 +117,14 @@ class _Call(Scope):
         failed = error is not None and outcome_of(error) is not TraceStatus.COMPLETED
         if error is not None and failed:
             self.note_exception(error)
-        level = self._plan.level
+        name, level = self._plan.name, self._plan.level
         row = self.made(
             EVENT_TYPE,
             self._data(failed),
             event_id=self.event_id,
             parent_event_id=self._parent,
             level=Level.WARN.value if failed and level not in _FAILING else level,
-            message=headline(error) if error is not None and failed else None,
+            message=f"{name}: {headline(error)}" if error is not None and failed else name,
             duration_ms=took,
             source=self._plan.source,
         )
@@ -143,7 +143,7 @@ class _Call(Scope):
 
 
 class _Inside:
-    """A context manager around each piece of a call that runs in pieces: its scopes are current in it alone."""
+    """A context manager around each piece of a call that runs in pieces: between them it is not current."""
 
     def __init__(self, call: _Call) -> None:
         self._inner: Scope | None = call
@@ -177,9 +177,10 @@ def traced(
 def traced(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Records each call of a function: plain, async, generator or async generator.
 
-    `name` is by default the function's, `source` its module. `capture_args` takes down all arguments, or those
-    of the names; `capture_result` what it returns. A generator's call lasts as long as it is iterated over.
-    Where no trace is open the call opens one around itself. Raises InvalidInput for options that cannot be.
+    `name` is by default the function's, `source` its module. `capture_args` takes down all arguments, or
+    those of the names; `capture_result` what it returns. A generator's call lasts as long as it is iterated
+    over. Where no trace is open the call opens one around itself. Raises InvalidInput for options that cannot
+    be.
     """
     if function is None:
         return functools.partial(_traced, options=_Options(**options))

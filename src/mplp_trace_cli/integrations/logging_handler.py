@@ -42,7 +42,8 @@ class MplpTraceHandler(logging.Handler):
     """Records each log record as an event: its source is the logger, its level and message the record's.
 
     It goes into the trace that is current where it was logged, or into `trace_id`; without either it is
-    dropped. `extra` fields, the exception and the stack are in its data. Nothing raises into the program.
+    dropped. `extra` fields, the exception and the stack are in its data. A formatter is not used: what it
+    would put into the message has fields of its own. Nothing raises into the program.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class MplpTraceHandler(logging.Handler):
         self._busy = threading.local()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Records it; what is wrong with it is left to `handleError`, what is wrong with the store is logged."""
+        """Records it; a fault of its own is left to `handleError`, one of the store is logged."""
         if _is_ours(record) or getattr(self._busy, "now", False):
             return
         self._busy.now = True
@@ -85,20 +86,21 @@ class MplpTraceHandler(logging.Handler):
         return Scope(service, trace_id, parent)
 
     def _event(self, scope: Scope, record: logging.LogRecord) -> EventRow:
-        message = self.format(record) if self.formatter else record.getMessage()
         return scope.made(
             self._event_type,
             data_of(record),
             level=level_of(record.levelno),
-            message=cut(message, MOST_MESSAGE).encode(errors="replace").decode(),
+            message=cut(record.getMessage(), MOST_MESSAGE).encode(errors="replace").decode(),
             source=record.name,
             timestamp=int(record.created * 1e6),
         )
 
 
 class CurrentTrace(logging.Filter):
-    """Notes on each record which trace and step are current: for a QueueHandler, whose records are recorded by
-    another thread. It lets every record pass."""
+    """Notes on each record which trace and step are current; it lets every record pass.
+
+    For a QueueHandler, whose records are recorded by another thread.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Notes it."""

@@ -58,7 +58,10 @@ _over: dict[str, float] = {}
 
 
 class Scope:
-    """Where events go: a trace, and the event they hang on. `trace_id` is None where nothing can be recorded."""
+    """Where events go: a trace, and the event they hang on.
+
+    `trace_id` is None where nothing can be recorded.
+    """
 
     def __init__(
         self, service: TraceManagementService | None, trace_id: str | None, parent: str | None
@@ -278,7 +281,7 @@ class StepScope(Scope):
         self.set_data(**(data or {}))
 
     def set_data(self, **data: Any) -> None:
-        """More members of the data of its end; those that are given before it begins are its beginning's too."""
+        """More members of the data of its end; what is given before it begins is in its beginning too."""
         taken = [name for name in RESERVED if name in data]
         if taken:
             raise InvalidInput(f"{taken[0]}: is said by the step itself")
@@ -294,7 +297,8 @@ class StepScope(Scope):
         self.service, self.trace_id, self.event_id = around.service, around.trace_id, around.event_id
         if self.trace_id is not None:
             data = {"stage": self.stage, **self._data}
-            row = self.made("stage_started", captured_object(data).text, source=self._source)
+            text = captured_object(data).text
+            row = self.made("stage_started", text, message=cut(self.stage), source=self._source)
             if self.keep(row):
                 self.event_id = row.event_id
         self.enter()
@@ -336,7 +340,7 @@ class StepScope(Scope):
             object_text(members).text,
             duration_ms=took,
             level=level.value,
-            message=None if why is None else cut(why),
+            message=cut(self.stage if why is None else f"{self.stage}: {why}"),
             source=self._source,
         )
 

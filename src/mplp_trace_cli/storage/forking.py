@@ -1,9 +1,9 @@
 """What is put in order when a process forks, so that parent and child both go on recording.
 
 SQLite keeps what it knows of its locks on a file in memory: a child that copied that believes in locks it
-does not have, and its commits can be lost. So no file of ours is open while a fork happens: before it, whoever
-has one open closes it, and opens it again when it is wanted, on either side. Threads are not copied: a lock
-that another thread held would stay locked for ever, so they are taken before, and made anew in the child.
+does not have, and its commits can be lost. So no file of ours is open while a fork happens: before it,
+whoever has one open closes it, and opens it again when it is wanted, on either side. Threads are not copied:
+a lock that another thread held would stay locked, so they are taken before, and made anew in the child.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class _Forks:
         self.members: weakref.WeakSet[Forked] = weakref.WeakSet()
         self.resets: list[Callable[[], None]] = []
         self._asked: list[Forked] = []
+        self._forking: int | None = None
         self._inside: dict[int, int] = {}
         """How many blocks of `unforked` each thread is in."""
 
@@ -52,6 +53,7 @@ class _Forks:
     def enter(self, thread: int) -> None:
         """A thread begins what a fork waits for; waits itself while there is a fork."""
         with self.gate:
+            self.gate.wait_for(lambda: self._forking in (None, thread) or thread in self._inside)
             self._inside[thread] = self._inside.get(thread, 0) + 1
 
     def leave(self, thread: int) -> None:
@@ -67,6 +69,8 @@ class _Forks:
         # Whoever holds a member's lock may log: so our hook runs first, and takes its locks first.
         me = threading.get_ident()
         self.gate.acquire()
+        self.gate.wait_for(lambda: self._forking is None)
+        self._forking = me
         self.gate.wait_for(lambda: not self._inside.keys() - {me}, WAIT_SECONDS)
         self._asked = list(self.members)
         for member in self._asked:
@@ -77,12 +81,14 @@ class _Forks:
         asked, self._asked = self._asked, []
         for member in asked:
             member.after_fork(in_child=False)
+        self._forking = None
+        self.gate.notify_all()
         self.gate.release()
 
     def in_child(self) -> None:
         """Forgets the threads of the parent."""
         me, asked, self._asked = threading.get_ident(), self._asked, []
-        self.gate = threading.Condition()
+        self.gate, self._forking = threading.Condition(), None
         self.is_clean = self.is_clean and not self._inside
         self._inside = {thread: blocks for thread, blocks in self._inside.items() if thread == me}
         for reset in self.resets:
