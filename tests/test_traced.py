@@ -356,7 +356,7 @@ def test_what_cannot_be_recorded_hurts_nobody(
     with caplog.at_level(logging.WARNING, "mplp_trace_cli"), trace:
         trace.complete()
         assert [double(number) for number in range(50)] == [2 * number for number in range(50)]
-        monkeypatch.setattr(Scope, "made", lambda *_: 1 / 0)
+        monkeypatch.setattr(Scope, "made", lambda *_, **_given: 1 / 0)
         assert [double(number) for number in range(50)] == [2 * number for number in range(50)]
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
     assert "is completed: nothing more can be recorded" in caplog.messages[0]

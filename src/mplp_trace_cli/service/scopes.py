@@ -297,7 +297,8 @@ class StepScope(Scope):
 
     def __enter__(self) -> Self:
         self._process = os.getpid()
-        self._failure, self._trace, around = None, None, self._around()
+        self._failure = self._trace = None
+        around = self._around()
         self.service, self.trace_id, self.event_id = around.service, around.trace_id, around.event_id
         if self.trace_id is not None:
             data = {"stage": self.stage, **self._data}
