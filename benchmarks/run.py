@@ -26,6 +26,7 @@ import rows_live
 import rows_metrics
 import rows_moving
 import rows_process
+import rows_python
 import rows_recording
 from ground import FULL, QUICK, Ground
 from harness import BenchmarkFailed, Result
@@ -61,6 +62,7 @@ ROWS: dict[str, Row] = {
     "wrapping": rows_process.wrapping,
     "passing": rows_process.passing,
     "hook": rows_process.hook,
+    "python": rows_python.python_ways,
     "crowd-held": rows_recording.crowd_while_held,
     "stream": rows_recording.stream,
     "import": rows_moving.import_file,
@@ -111,7 +113,9 @@ def _options() -> argparse.Namespace:
 
 def cells(result: Result) -> tuple[str, ...]:
     """A line of the table."""
-    verdict = "ok" if result.ok else "short" if result.sound else "WRONG"
+    verdict = (
+        "WRONG" if not result.sound else "short" if not result.ok else "ok" if str(result.reach) else "told"
+    )
     return (result.what, result.measured, result.against, result.ratio, str(result.reach), verdict)
 
 
