@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ground import BIN, Ground
-from harness import MB, Command, Result, Turns, told, at_most, in_turns, run, seconds_text
+from harness import MB, Command, Result, Turns, at_most, in_turns, run, seconds_text, told
 
 NOTHING = ("--", "true")
 EVENTS = 2_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from ground import Ground
-from harness import Result, Turns, told, run, seconds_text
+from harness import Result, Turns, run, seconds_text, told
 
 WAYS = (
     ("event", "`event(…)` in a trace"),
