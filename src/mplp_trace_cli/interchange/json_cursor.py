@@ -84,7 +84,7 @@ class JsonCursor:
             raise BrokenFile(f"{self.name} is not a JSON document: expected a key")
         return str(json.loads(self.value()))
 
-    def keys(self) -> Iterator[str]:
+    def each_key(self) -> Iterator[str]:
         """The keys of an object; the caller takes each value before it asks for the next key."""
         self.expect("{")
         more = self.peek() != "}"
@@ -95,7 +95,7 @@ class JsonCursor:
             more = self._took_comma()
         self.expect("}")
 
-    def items(self) -> Iterator[None]:
+    def each_element(self) -> Iterator[None]:
         """One turn for each element of an array; the caller takes it before it asks for the next."""
         self.expect("[")
         more = self.peek() != "]"

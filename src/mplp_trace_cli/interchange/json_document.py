@@ -91,12 +91,12 @@ class _Document(JsonCursor):
             raise BrokenFile(f"{self.name} is not a JSON document: text after its end")
 
     def _list(self) -> Iterator[str]:
-        for _ in self.items():
+        for _ in self.each_element():
             yield from _flattened(self.value())
 
     def _object(self) -> Iterator[str]:
         kept: list[tuple[str, str]] = []
-        for key in self.keys():
+        for key in self.each_key():
             if key in _LISTS and self.peek() == "[":
                 yield from self._list()
             else:
