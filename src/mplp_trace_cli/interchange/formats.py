@@ -18,6 +18,8 @@ WRITERS: dict[str, str] = {
     "mplp": "mplp_writing",
 }
 """The formats that are written a record at a time; DuckDB writes the others."""
+WITHOUT_METRICS = ("mplp",)
+"""The formats that have no place for metric samples."""
 INPUT_FORMATS = (AUTO, *sorted(READERS))
 OUTPUT_FORMATS = ("json", "jsonl", "csv", "parquet", *sorted(WRITERS))
 SUFFIXES = {

@@ -256,9 +256,11 @@ def _event_of_others(rules: DocumentRules, event: EventCells) -> str | None:
         ("timestamp", instant_text(event.timestamp)),
         ("trace_id", rules.trace_id),
     ]
+    if not fits(PlainEvent, object_of(pairs)):
+        return None
     text = object_of(pairs if event.data == EMPTY_OBJECT else [*pairs, ("data", event.data)])
     try:
-        is_same = fits(PlainEvent, text) and reads_back(event_fields(text, rules.home), event.plain())
+        is_same = reads_back(event_fields(text, rules.home), event.plain())
     except (InvalidInput, JsonFault):
         return None
     return text if is_same else None

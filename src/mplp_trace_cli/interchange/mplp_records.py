@@ -24,7 +24,7 @@ from mplp_trace_cli.domain.json_text import (
     members,
     one_line,
 )
-from mplp_trace_cli.domain.times import format_instant, parse_instant
+from mplp_trace_cli.domain.times import MIN_INSTANT, format_instant, parse_instant
 from mplp_trace_cli.interchange.mplp_words import (
     DOCUMENT,
     MARK,
@@ -71,8 +71,8 @@ class Times(NamedTuple):
     def with_event(self, fields: Fields) -> Times:
         """The same with those of an event, unless it is none that could be read."""
         try:
-            begun = parse_instant(json.loads(fields["timestamp"]))
-            ended = begun + round(float(fields.get("duration_ms", "0")) * 1_000)
+            ended = parse_instant(json.loads(fields["timestamp"]))
+            begun = max(MIN_INSTANT, ended - round(float(fields.get("duration_ms", "0")) * 1_000))
         except (InvalidInput, TypeError, ValueError, OverflowError):
             return self
         first = begun if self.first is None else min(begun, self.first)
@@ -113,7 +113,7 @@ def trace_fields(header: Members, times: Times) -> Fields:
     ours = wrapped_attributes(header)
     fields = _of_others(header, times) if ours is None else _of_ours(header, ours)
     tags = _objects(header["meta"]).get("tags")
-    if tags is not None and isinstance(tags.value, list):
+    if tags is not None and tags.value and isinstance(tags.value, list):
         fields["tags"] = tags.text
     return fields
 
@@ -160,6 +160,7 @@ def _of_others(header: Members, times: Times) -> Fields:
         "metadata": object_of([(DOCUMENT, kept_document(header))]),
     }
     fields.setdefault("name", header["trace_id"].text)
+    fields.setdefault("trace_type", f'"{TraceType.WORKFLOW_EXECUTION}"')
     dates = _dates(header, fields["status"])
     return fields | _guessed_dates(header, times, dates) | dates
 
@@ -295,7 +296,10 @@ def is_derived(text: str) -> bool:
 
 
 def segment_fields(text: str, home: Home) -> Fields:
-    """The event of a segment, with no timestamp where it tells no time; raises JsonFault or InvalidInput."""
+    """The event of a segment; raises JsonFault or InvalidInput.
+
+    It stands at the end of what it measures, as events do, and has no timestamp where it tells no time.
+    """
     found = _unrepeated(members(text))
     missing = [f"{name}: required" for name in ("segment_id", "label", "status") if name not in found]
     if missing:
@@ -304,9 +308,9 @@ def segment_fields(text: str, home: Home) -> Fields:
     fields["trace_id"] = json.dumps(home.trace_id)
     fields["event_type"] = json.dumps(SEGMENT)
     fields["level"] = _ERROR if found["status"].value == "failed" else _INFO
-    begun = next((found[name].text for name in ("started_at", "finished_at") if name in found), None)
-    if begun is not None:
-        fields["timestamp"] = begun
+    at = next((found[name].text for name in ("finished_at", "started_at") if name in found), None)
+    if at is not None:
+        fields["timestamp"] = at
     kept = [(key, one_line(one.text)) for key, one in found.items() if key not in _SEGMENT_IDS]
     fields["data"] = object_of(kept)
     return fields | _segment_duration(found)

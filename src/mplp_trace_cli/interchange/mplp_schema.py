@@ -5,6 +5,7 @@ Source: mplp-trace.schema.json and common/ of the MPLP protocol, v1.0.0 (frozen)
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -15,6 +16,9 @@ from mplp_trace_cli.interchange.mplp_words import EVENT_TYPE, UUID_V4
 
 _DAY_AND_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _DATE_TIME = rf"\A{_DAY_AND_TIME}(?:\.[0-9]+)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])\Z"
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+"""An escape that a strict decoder refuses where it stands alone; to the schemas it is text as any other."""
 
 Id = Annotated[str, msgspec.Meta(pattern=rf"\A{UUID_V4}\Z")]
 EventType = Annotated[str, msgspec.Meta(pattern=rf"\A{EVENT_TYPE}\Z")]
@@ -109,20 +113,19 @@ class Segment(Closed):
 
 
 class PlainEvent(Closed):
-    """common/events.schema.json."""
+    """common/events.schema.json, but for its data, which may be any object."""
 
     event_id: Id
     event_type: EventType
     source: str
     timestamp: DateTime
     trace_id: Id
-    data: Anything | None = None
 
 
 def fits(kind: type[Closed], text: str) -> bool:
     """True when JSON text is certainly valid against that part of the schemas."""
     try:
-        return msgspec.json.decode(text, type=kind).faultless()
+        return msgspec.json.decode(_SURROGATE.sub(r"\\ufffd", text), type=kind).faultless()
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return False
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from mplp_trace_cli.domain.json_text import parse
-from mplp_trace_cli.domain.times import MAX_INSTANT, MIN_INSTANT
+from mplp_trace_cli.domain.times import MIN_INSTANT
 from mplp_trace_cli.interchange.mplp_parts import (
     DocumentRules,
     EventCells,
@@ -61,7 +61,7 @@ class _Stages:
             return None
         if stage is not None and event.event_type in _ENDS:
             return self._ended(event, stage)
-        return None if event.duration_ms is None else _lasting(event, event.timestamp)
+        return None if event.duration_ms is None else _lasting(event, event.event_type)
 
     def _ended(self, event: EventCells, stage: str) -> _Span | None:
         opened = self._open.get(stage, [])
@@ -70,10 +70,7 @@ class _Stages:
             opened.remove(started)
             finished_at = max(started.timestamp, event.timestamp)
             return _Span(started, stage, _status(event), started.timestamp, finished_at)
-        if event.duration_ms is None:
-            return None
-        begun = event.timestamp - round(float(event.duration_ms) * 1_000)
-        return _lasting(event, max(MIN_INSTANT, begun))._replace(label=stage, finished_at=event.timestamp)
+        return None if event.duration_ms is None else _lasting(event, stage)
 
     def left(self) -> Iterator[tuple[EventCells, str]]:
         """What never ended, with its stage."""
@@ -91,11 +88,10 @@ def _stage(event: EventCells) -> str | None:
     return stage if isinstance(stage, str) else None
 
 
-def _lasting(event: EventCells, started_at: int) -> _Span:
-    most = (MAX_INSTANT - started_at) / 1_000
-    lasted = min(float(event.duration_ms or 0), most)
-    finished_at = started_at + round(lasted * 1_000)
-    return _Span(event, event.event_type, _status(event), started_at, finished_at)
+def _lasting(event: EventCells, label: str) -> _Span:
+    """A segment of one event, which stands at the end of what its duration measures."""
+    lasted = min(float(event.duration_ms or 0) * 1_000, event.timestamp - MIN_INSTANT)
+    return _Span(event, label, _status(event), event.timestamp - round(lasted), event.timestamp)
 
 
 def _status(event: EventCells) -> str:
