@@ -14,6 +14,7 @@ from mplp_trace_cli.domain.errors import BrokenFile, InvalidInput
 from mplp_trace_cli.domain.json_text import JsonFault, Member, one_line, parse
 from mplp_trace_cli.interchange.decoding import Decoded, decode_translated
 from mplp_trace_cli.interchange.json_cursor import JsonCursor
+from mplp_trace_cli.interchange.mplp_quick import is_derived, quick_line
 from mplp_trace_cli.interchange.mplp_records import (
     LISTS,
     REQUIRED,
@@ -22,7 +23,6 @@ from mplp_trace_cli.interchange.mplp_records import (
     Times,
     event_fields,
     home_of,
-    is_derived,
     object_of,
     segment_fields,
     trace_fields,
@@ -41,7 +41,7 @@ _PIECE_BYTES = 1 << 18
 _RAW_BYTES = 1 << 20
 """So much is kept of a line that is no document."""
 
-Found = str | Fault
+Found = bytes | Fault
 """A line of ours, or what could not be made one (its number is given later)."""
 
 
@@ -100,13 +100,13 @@ def _is_lines(head: bytes, path: str) -> bool:
 
 
 def _pieces(found: Iterator[Found]) -> Iterator[Translated]:
-    lines: list[str] = []
+    lines: list[bytes] = []
     faults: list[Fault] = []
     size = 0
     for one in found:
         if isinstance(one, Fault):
             faults.append(one._replace(line=len(lines)))
-            lines.append("")
+            lines.append(b"")
         else:
             lines.append(one)
             size += len(one)
@@ -116,9 +116,8 @@ def _pieces(found: Iterator[Found]) -> Iterator[Translated]:
     yield _piece(lines, faults)
 
 
-def _piece(lines: list[str], faults: list[Fault]) -> Translated:
-    text = "\n".join([*lines, ""])
-    return Translated(text.encode("utf-8", "surrogatepass"), faults)
+def _piece(lines: list[bytes], faults: list[Fault]) -> Translated:
+    return Translated(b"\n".join([*lines, b""]), faults)
 
 
 # -- documents -------------------------------------------------------------------------------------
@@ -155,8 +154,9 @@ class _Document:
         self._told = False
         self._times = Times()
         self._waiting: list[tuple[str, str]] = []
-        self._undated: list[Fields] = []
         self._begun: str | None = None
+        self._held: list[Fields] = []
+        """What comes after a segment that begins when the trace did, nobody has said yet when."""
 
     def found(self, cursor: JsonCursor) -> Iterator[Found]:
         """The lines of the document, which comes next."""
@@ -207,22 +207,35 @@ class _Document:
             yield from self._translated(key, text, self._home)
 
     def _translated(self, key: str, text: str, home: Home) -> Iterator[Found]:
+        quick = quick_line(text, home) if key == "events" and self._told and not self._held else None
+        if quick is not None:
+            yield quick
+        elif key == "events" or not is_derived(text):
+            yield from self._read(key, text, home)
+
+    def _read(self, key: str, text: str, home: Home) -> Iterator[Found]:
         try:
-            if key == "events":
-                fields = event_fields(text, home)
-            elif is_derived(text):
-                return
-            else:
-                fields = segment_fields(text, home)
+            fields = event_fields(text, home) if key == "events" else segment_fields(text, home)
         except (InvalidInput, JsonFault) as fault:
             yield _fault(text, str(fault))
             return
-        if "timestamp" not in fields:
-            self._undated.append(fields)
-            return
         if not self._told:
             self._times = self._times.with_event(fields)
-        yield _line("event", fields)
+        if self._held or ("timestamp" not in fields and not self._start()):
+            self._held.append(fields)
+        else:
+            yield self._event_line(fields)
+
+    def _start(self) -> str | None:
+        """When the trace began, as JSON text, as soon as that is certain."""
+        if self._begun is None and "started_at" in self._header:
+            self._begun = self._header["started_at"].text
+        return self._begun
+
+    def _event_line(self, fields: Fields) -> bytes:
+        if "timestamp" not in fields and self._begun is not None:
+            fields["timestamp"] = self._begun
+        return _line("event", fields)
 
     def _end(self) -> Iterator[Found]:
         home = self._home or home_of(self._header)
@@ -235,12 +248,12 @@ class _Document:
         if not self._told:
             yield from self._trace()
         yield from late
-        for fields in self._undated:
-            yield _line("event", fields if self._begun is None else fields | {"timestamp": self._begun})
+        yield from map(self._event_line, self._held)
 
 
-def _line(kind: str, fields: Fields) -> str:
-    return one_line(object_of([("kind", json.dumps(kind)), *fields.items()]))
+def _line(kind: str, fields: Fields) -> bytes:
+    text = one_line(object_of([("kind", json.dumps(kind)), *fields.items()]))
+    return text.encode("utf-8", "surrogatepass")
 
 
 # -- lines -----------------------------------------------------------------------------------------

@@ -34,7 +34,6 @@ from mplp_trace_cli.interchange.mplp_words import (
     folded_type,
     mapped_id,
     mapped_status,
-    segment_id,
 )
 
 Fields = dict[str, str]
@@ -73,7 +72,7 @@ class Times(NamedTuple):
         try:
             ended = parse_instant(json.loads(fields["timestamp"]))
             begun = max(MIN_INSTANT, ended - round(float(fields.get("duration_ms", "0")) * 1_000))
-        except (InvalidInput, TypeError, ValueError, OverflowError):
+        except (InvalidInput, KeyError, TypeError, ValueError, OverflowError):
             return self
         first = begun if self.first is None else min(begun, self.first)
         return Times(first, ended if self.last is None else max(ended, self.last))
@@ -282,17 +281,6 @@ def _mapped_source(source: str | None) -> str:
 
 
 # -- segments --------------------------------------------------------------------------------------
-
-
-def is_derived(text: str) -> bool:
-    """True for a segment that was made of an event of ours, which is there itself."""
-    if f'"{MARK}"' not in text:
-        return False
-    found = {member.key: member for member in members(text)}
-    mark = _objects(_objects(found.get("attributes")).get(MARK))
-    named = mark["event_id"].value if mark.keys() == {"event_id"} else None
-    said = found.get("segment_id")
-    return isinstance(named, str) and said is not None and said.value == segment_id(named)
 
 
 def segment_fields(text: str, home: Home) -> Fields:
