@@ -7,11 +7,12 @@ as that would be read back as what is kept; anything else is written in our own 
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, JsonFault, Member, members, parse
-from mplp_trace_cli.domain.times import format_instant, parse_instant
+from mplp_trace_cli.domain.times import SECOND_US, format_instant, parse_instant
 from mplp_trace_cli.interchange.mplp_records import (
     Home,
     Times,
@@ -107,7 +108,13 @@ class DocumentRules(NamedTuple):
 
 def instant_text(instant: int) -> str:
     """An instant as JSON text."""
-    return f'"{format_instant(instant)}"'
+    second, micros = divmod(instant, SECOND_US)
+    return f'"{_second_text(second)}.{micros:06}Z"'
+
+
+@lru_cache(4_096)
+def _second_text(second: int) -> str:
+    return format_instant(second * SECOND_US)[:19]
 
 
 # -- the header ------------------------------------------------------------------------------------

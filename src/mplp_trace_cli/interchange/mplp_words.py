@@ -43,9 +43,16 @@ def mapped_id(text: str) -> str:
     """The id itself when it is a UUID v4, else one cut from its SHA-256."""
     if _IS_V4(text):
         return text
+    return _hashed(text) if len(text) <= _SHORT else _hash(text)
+
+
+def _hash(text: str) -> str:
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     variant = "89ab"[int(digest[16], 16) & 3]
     return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+
+
+_hashed = lru_cache(2_048)(_hash)
 
 
 def segment_id(event_id: str) -> str:
