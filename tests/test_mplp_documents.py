@@ -545,6 +545,22 @@ def test_what_happens_after_an_import(cli: Cli, conformance: Path) -> None:
     assert by_trace(back) == by_trace(cli)
 
 
+def test_what_others_add_to_a_document_of_ours(cli: Cli, conformance: Path) -> None:
+    """It is kept, comes out again, and our own part is restored all the same."""
+    cli.ok("create", "mine", "--trace-id", "mine", "--meta", f"plan_id={PLAN}", "--meta", "n=1")
+    changed = {**exported(cli), "governance": FULL["governance"], "x_more": [1]}
+    back = Cli(cli.folder / "back")
+    back.folder.mkdir()
+    recorded(back, changed)
+    [trace] = json.loads(back.ok("query", "--json"))
+    document = {"governance": FULL["governance"], "x_more": [1]}
+    assert (trace["trace_id"], trace["name"]) == ("mine", "mine")
+    assert trace["metadata"] == {"plan_id": PLAN, "n": 1, "mplp_document": document}
+    again = exported(back)
+    assert faults(conformance, again) == []
+    assert (again["governance"], again["plan_id"]) == (FULL["governance"], PLAN)
+
+
 def test_members_in_any_order(cli: Cli, sample_store: Cli) -> None:
     """A document with its keys sorted, events before what says whose they are, gives the same trace."""
     document = exported(sample_store, "--trace", "nightly-etl-2026-03-02")

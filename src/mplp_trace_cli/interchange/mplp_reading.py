@@ -28,14 +28,12 @@ from mplp_trace_cli.interchange.mplp_records import (
     trace_fields,
     wrapped_attributes,
 )
-from mplp_trace_cli.interchange.mplp_words import STATUS_OUT
+from mplp_trace_cli.interchange.mplp_words import STATUS_OUT, is_by_line, unpacked
 from mplp_trace_cli.interchange.reading import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import BOM, CHUNK_BYTES, Readable, without_bom
 from mplp_trace_cli.interchange.translating import Fault, Translated
 
-LINE_SUFFIXES = (".jsonl", ".ndjson")
 _SUFFIXES = (".mplp.json", ".mplp.jsonl", ".mplp.ndjson")
-_PACKED = (".gz", ".zst")
 _TELLING = (b'"root_span"', b'"protocol_version"')
 _PIECE_BYTES = 1 << 18
 _RAW_BYTES = 1 << 20
@@ -47,15 +45,10 @@ Found = bytes | Fault
 
 def looks_like(head: bytes, path: str) -> bool:
     """True for a name that says so, and for a beginning in which a document tells of itself."""
-    if _unpacked(path).endswith(_SUFFIXES):
+    if unpacked(path).endswith(_SUFFIXES):
         return True
     start = head.removeprefix(BOM).lstrip(b" \t\r\n[")
     return start.startswith(b"{") and any(word in head for word in _TELLING) and _tells(start)
-
-
-def _unpacked(path: str) -> str:
-    lowered = path.lower()
-    return next((lowered.removesuffix(one) for one in _PACKED if lowered.endswith(one)), lowered)
 
 
 def _tells(start: bytes) -> bool:
@@ -88,7 +81,7 @@ FORMAT = InputFormat(_read)
 
 def _is_lines(head: bytes, path: str) -> bool:
     """True when each line is a document of its own."""
-    if _unpacked(path).endswith(LINE_SUFFIXES):
+    if is_by_line(path):
         return True
     first, _, rest = head.lstrip(b" \t\r\n").partition(b"\n")
     if not rest.strip():

@@ -40,6 +40,7 @@ Fields = dict[str, str]
 Members = Mapping[str, Member]
 REQUIRED = ("meta", "trace_id", "context_id", "root_span", "status")
 LISTS = ("segments", "events")
+_OWN = frozenset((*REQUIRED, "started_at", "finished_at"))
 _INFO, _ERROR = '"info"', '"error"'
 _EVENT = ("event_id", "event_type", "source", "timestamp")
 _TRACE = ("name", "description", "trace_type", "execution_id", "expires_at")
@@ -144,9 +145,23 @@ def _of_ours(header: Members, attributes: Members) -> Fields:
     fields["status"] = _restored(header["status"], originals.get("status"), mapped_status)
     if json.loads(fields["status"]) in ("running", "pending"):
         fields["status"] = '"active"'
-    if "metadata" in attributes:
-        fields["metadata"] = _unfolded(attributes["metadata"])
+    metadata = _unfolded(attributes["metadata"]) if "metadata" in attributes else EMPTY_OBJECT
+    fields["metadata"] = _with_additions(metadata, header)
     return fields | _dates(header, fields["status"])
+
+
+def _with_additions(metadata: str, header: Members) -> str:
+    """The metadata, and what others have put into a document of ours since."""
+    more = {name: one for name, one in header.items() if name not in _OWN}
+    if not more:
+        return metadata
+    known = members(metadata)
+    kept = {one.key: one.value for one in known}.get(DOCUMENT)
+    said = [(one.key, one.value) for one in known] + list(kept.items() if isinstance(kept, dict) else ())
+    added = [(name, one.text) for name, one in more.items() if (name, one.value) not in said]
+    if not added or kept is not None:
+        return metadata
+    return add_members(metadata, [(DOCUMENT, object_of(added))], "metadata")
 
 
 def _of_others(header: Members, times: Times) -> Fields:

@@ -1,4 +1,4 @@
-"""The words of MPLP v1.0 trace documents for what is kept here: ids, statuses, types of events.
+"""The words of MPLP v1.0 trace documents for what is kept here: ids, statuses, types, names of files.
 
 Where the protocol has no word for it, one is made that is always the same, and the original is written beside
 it: a reader takes the original for as long as the word that is made of it is the one that stands there.
@@ -36,6 +36,7 @@ _IS_V4 = re.compile(UUID_V4).fullmatch
 _IS_TYPE = re.compile(EVENT_TYPE).fullmatch
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _PART = re.compile(r"[a-z0-9]+")
+_PACKED = (".gz", ".zst")
 _SHORT = 200
 
 
@@ -81,6 +82,17 @@ def _fold(event_type: str) -> str:
 
 
 _folded = lru_cache(_SHORT)(_fold)
+
+
+def is_by_line(path: str) -> bool:
+    """True for the name of a file with a document a line."""
+    return unpacked(path).endswith((".jsonl", ".ndjson"))
+
+
+def unpacked(path: str) -> str:
+    """The name of a file in lower case, without the suffix of a compression."""
+    lowered = path.lower()
+    return next((lowered.removesuffix(one) for one in _PACKED if lowered.endswith(one)), lowered)
 
 
 def mapped_status(status: str) -> str:

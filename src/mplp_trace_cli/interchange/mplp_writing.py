@@ -5,7 +5,6 @@ One trace alone is one document, and so is each line of a `.jsonl`; any other nu
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
@@ -21,11 +20,10 @@ from mplp_trace_cli.interchange.mplp_parts import (
     header_of,
 )
 from mplp_trace_cli.interchange.mplp_segments import segments_of
+from mplp_trace_cli.interchange.mplp_words import is_by_line
 from mplp_trace_cli.storage.rows import rows_of
 from mplp_trace_cli.storage.sql import statement
 
-_LINES = (".jsonl", ".ndjson")
-_PACKED = (".gz", ".zst")
 _SEGMENTS = 1
 
 
@@ -58,8 +56,7 @@ def write(export: Export, stream: IO[bytes]) -> list[str]:
 
 
 def _shape(destination: str, traces: int) -> _Shape:
-    stem, suffix = os.path.splitext(destination.lower())
-    if (os.path.splitext(stem)[1] if suffix in _PACKED else suffix) in _LINES:
+    if is_by_line(destination):
         return _BY_LINE if traces else _BY_LINE._replace(closing=b"")
     return _ALONE if traces == 1 else _ARRAY
 
