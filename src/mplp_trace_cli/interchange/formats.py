@@ -9,15 +9,20 @@ from __future__ import annotations
 
 AUTO = "auto"
 READERS = {
+    "chrome": "chrome.reading",
     "json": "json_document",
     "jsonl": "json_lines",
 }
 """In the order in which a file is tried: JSON lines are what is left."""
-WRITERS: dict[str, str] = {}
+WRITERS: dict[str, str] = {
+    "chrome": "chrome.writing",
+}
 """The formats that are written a record at a time; DuckDB writes the others."""
 INPUT_FORMATS = (AUTO, *sorted(READERS))
 OUTPUT_FORMATS = ("json", "jsonl", "csv", "parquet", *sorted(WRITERS))
 SUFFIXES = {
+    ".chrome.json": "chrome",
+    ".perfetto.json": "chrome",
     ".json": "json",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
