@@ -54,13 +54,13 @@ FORMAT = InputFormat(_read)
 
 def document_lines(stream: Readable, head: bytes, name: str) -> DocumentLines:
     """A stream of JSON lines with the records of a document."""
-    return DocumentLines(_Document(stream, head, name))
+    return DocumentLines(Document(stream, head, name))
 
 
 class DocumentLines:
     """Gives the records of a document as bytes of JSON lines."""
 
-    def __init__(self, document: _Document) -> None:
+    def __init__(self, document: Document) -> None:
         self._lines = document.lines()
         self._rest = b""
 
@@ -79,7 +79,7 @@ class DocumentLines:
         return whole[:size]
 
 
-class _Document:
+class Document:
     """A cursor over the text of a document that grows as it is read."""
 
     def __init__(self, stream: Readable, head: bytes, name: str) -> None:

@@ -17,7 +17,7 @@ _INSTANT = 1 << 62
 """Begins later than anything: from what takes no time no arrow goes."""
 
 Place = tuple[int, str | None, int, int | None, int, int | None]
-"""An event: its process, source and number, its parent's number, when it begins, and ends if it takes time."""
+"""An event: process, source, number, its parent's number, when it begins, and ends if it takes time."""
 
 
 class Arrow(NamedTuple):

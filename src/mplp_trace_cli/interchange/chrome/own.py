@@ -7,6 +7,7 @@ import re
 
 import msgspec
 
+from mplp_trace_cli.domain.json_text import MAX_DEPTH, JsonFault, members
 from mplp_trace_cli.domain.times import format_instant
 
 PRODUCER = "mplp-trace"
@@ -16,8 +17,11 @@ LONGEST_US = 9_000_000_000_000_000
 """No slice is drawn longer, 285 years: beyond that a viewer could not tell two instants apart."""
 _DERIVED = ("M", "s", "f")
 """Names of processes and threads, and arrows: they follow from the rest."""
+_EXACT = ("name", "args", "duration_ms", "sample")
+_DEPTH_AROUND = 2
+"""By so many levels an element is deeper than the data that lie in it."""
 _EVENT = re.compile(rb'\{[ \t]*(?="event_id"[ \t]*:)')
-_DOUBTS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError)
+_DOUBTS = (msgspec.MsgspecError, JsonFault, UnicodeDecodeError, RecursionError, OverflowError)
 
 
 class _Element(msgspec.Struct, gc=False):
@@ -48,7 +52,7 @@ class OwnElements:
     def line(self, element: bytes) -> bytes | None:
         """The line of an element, empty when it needs none; None for one that is not ours."""
         try:
-            found = self._decode(element)
+            found = self._read(element)
             if found.ph in _DERIVED:
                 return b""
             if found.ph == "C":
@@ -57,10 +61,26 @@ class OwnElements:
         except _DOUBTS:
             return None
 
+    def _read(self, element: bytes) -> _Element:
+        try:
+            return self._decode(element)
+        except msgspec.DecodeError:  # data may have an escape that only JSON's own grammar allows
+            found = members(element.decode(), MAX_DEPTH + _DEPTH_AROUND)
+            texts = {one.key: msgspec.Raw(one.text.encode()) for one in found}
+            values = {one.key: one.value for one in found}
+            return msgspec.convert(values | {name: texts[name] for name in _EXACT if name in texts}, _Element)
+
     def _trace(self, found: _Element) -> bytes | None:
         args = bytes(found.args)
-        self._traces[found.pid] = bytes(self._decode_trace(args).trace_id)
+        self._traces[found.pid] = self._trace_id(args)
         return _line(b"trace", args)
+
+    def _trace_id(self, trace: bytes) -> bytes:
+        try:
+            return bytes(self._decode_trace(trace).trace_id)
+        except msgspec.DecodeError:
+            found = members(trace.decode(), MAX_DEPTH + _DEPTH_AROUND)
+            return next((one.text.encode() for one in found if one.key == "trace_id"), b"null")
 
     def _event(self, found: _Element) -> bytes | None:
         trace_id = self._traces.get(found.pid)

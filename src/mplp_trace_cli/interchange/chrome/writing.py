@@ -66,7 +66,10 @@ def _write_events(export: Export, elements: _Elements, first_tid: int) -> None:
     lanes = Lanes(_count(export, "events"), first_tid)
     events = cast(Iterator[Place], rows_of(export.db, statement("chrome_places").format(**_RULES)))
     elements.write_all(map(_lane, lanes.place(events)))
-    columns = [pa.Array.from_buffers(pa.int32(), len(one), [None, pa.py_buffer(one)]) for one in (lanes.pids, lanes.tids)]
+    columns = [
+        pa.Array.from_buffers(pa.int32(), len(one), [None, pa.py_buffer(one)])
+        for one in (lanes.pids, lanes.tids)
+    ]
     export.db.register("lanes", pa.table(columns, names=["pid", "tid"]))
     try:
         _write_query(export, elements, statement("chrome_events").format(**_RULES))

@@ -18,7 +18,7 @@ FROM (
     SELECT
         *,
         epoch_us(timestamp) AS stamp,
-        round(least(duration_ms * 1000, {longest}))::BIGINT AS lasted,
+        if(duration_ms IS NULL, NULL, round(least(duration_ms * 1000, {longest})))::BIGINT AS lasted,
         contains(data, '{span}') AS begins
     FROM chosen_events POSITIONAL JOIN lanes
 )

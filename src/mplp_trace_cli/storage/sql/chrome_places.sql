@@ -5,7 +5,7 @@ WITH placed AS NOT MATERIALIZED (
     SELECT
         row_number() OVER () - 1 AS place, trace_id, event_id, parent_event_id, source,
         epoch_us(timestamp) AS stamp,
-        round(least(duration_ms * 1000, {longest}))::BIGINT AS lasted,
+        if(duration_ms IS NULL, NULL, round(least(duration_ms * 1000, {longest})))::BIGINT AS lasted,
         contains(data, '{span}') AS begins
     FROM chosen_events
 ),
