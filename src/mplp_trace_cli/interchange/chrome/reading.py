@@ -68,7 +68,7 @@ def _is_element(text: str) -> bool:
 def _read(opened: Opened) -> Iterator[Decoded]:
     head = without_bom(opened.head, opened.source.name)
     stream = _Hashed(opened.stream, head)
-    document = _ChromeDocument(stream, head, opened.source.name)
+    document = ChromeDocument(stream, head, opened.source.name)
     return decode_translated(_translated(document, stream, opened), opened.rules)
 
 
@@ -92,7 +92,7 @@ class _Hashed:
         return self._digest.hexdigest()
 
 
-class _ChromeDocument(Document):
+class ChromeDocument(Document):
     """A cursor over a Chrome trace."""
 
     is_own = False
@@ -164,7 +164,7 @@ class _ChromeDocument(Document):
         return False
 
 
-def _translated(document: _ChromeDocument, stream: _Hashed, opened: Opened) -> Iterator[Translated]:
+def _translated(document: ChromeDocument, stream: _Hashed, opened: Opened) -> Iterator[Translated]:
     piece = _Piece()
     with ForeignTrace() as foreign:
         for line, fault in _lines(document, stream, opened, foreign):
@@ -176,7 +176,7 @@ def _translated(document: _ChromeDocument, stream: _Hashed, opened: Opened) -> I
 
 
 def _lines(
-    document: _ChromeDocument, stream: _Hashed, opened: Opened, foreign: ForeignTrace
+    document: ChromeDocument, stream: _Hashed, opened: Opened, foreign: ForeignTrace
 ) -> Iterator[tuple[bytes, str | None]]:
     """Lines, some of them blank; or what becomes none, and why."""
     own = OwnElements()
@@ -194,7 +194,7 @@ def _lines(
     yield from foreign.lines(_about(document, stream, opened))
 
 
-def _about(document: _ChromeDocument, stream: _Hashed, opened: Opened) -> About:
+def _about(document: ChromeDocument, stream: _Hashed, opened: Opened) -> About:
     """What is known of the file by now, when all of it was read."""
     path = opened.source.path
     written = opened.rules.now if path == STDIN else os.stat(path).st_mtime_ns // 1_000
