@@ -288,7 +288,7 @@ def test_any_lanes_nest(drawn: list[tuple[int, int, int | None, int | None]]) ->
         if stop is not None
     }
     check_nesting(iter(slices[number] for _, _, number, _, _, stop in places if stop is not None))
-    pointed = {arrow.child for arrow in lanes.arrows}
+    pointed = {arrow.child for arrow in lanes.arrows()}
     for _, _, number, parent, start, stop in places:
         if stop is not None and parent in slices and parent != number and number not in pointed:
             tid, begun, ended = slices[parent]
@@ -576,7 +576,7 @@ def test_what_is_broken_as_a_whole(loader: Loader, text: str) -> None:
 def test_clocks_that_began_some_other_time(loader: Loader) -> None:
     """A file that says when its clock began is believed, else its last event is when it was written."""
     small = [{"ph": "i", "name": "a", "ts": "1000"}, {"ph": "X", "name": "b", "ts": 2000.25, "dur": 1000}]
-    said = {"baseTimeNanoseconds": START_US * 1000}, {"metadata": {"startTime": EPOCH}}
+    said: list[Element] = [{"baseTimeNanoseconds": START_US * 1000}, {"metadata": {"startTime": EPOCH}}]
     for number, more in enumerate(said):
         events = loader.events({"traceEvents": small, **more}, f"{number}.json")[-2:]
         first = START_US + (1000 if number == 0 else 0)

@@ -21,12 +21,10 @@ Place = tuple[int, str | None, int, int | None, int, int | None]
 
 
 class Arrow(NamedTuple):
-    """From the slice of a parent to that of a child that does not lie on it: numbers and beginnings."""
+    """From the slice of a parent to that of a child that does not lie on it, by their numbers."""
 
     parent: int
-    parent_start: int
     child: int
-    child_start: int
 
 
 class Lane(NamedTuple):
@@ -43,8 +41,9 @@ class Lanes:
     def __init__(self, events: int, first_tid: int) -> None:
         self.pids = array("i", bytes(4 * events))
         self.tids = array("i", bytes(4 * events))
-        self.arrows: list[Arrow] = []
-        self._starts = array("q", [_INSTANT]) * events
+        self.starts = array("q", [_INSTANT]) * events
+        self._parents = array("q")
+        self._children = array("q")
         self._next_tid = first_tid
 
     def place(self, events: Iterable[Place]) -> Iterator[Lane]:
@@ -65,9 +64,14 @@ class Lanes:
                 yield Lane(pid, source.tids[at], _named(name, at))
             self.pids[number], self.tids[number] = pid, source.tids[at]
             if stop is not None:
-                if parent is not None and self._starts[parent] <= start and not source.is_nested:
-                    self.arrows.append(Arrow(parent, self._starts[parent], number, start))
-                self._starts[number] = start
+                if parent is not None and self.starts[parent] <= start and not source.is_nested:
+                    self._parents.append(parent)
+                    self._children.append(number)
+                self.starts[number] = start
+
+    def arrows(self) -> Iterator[Arrow]:
+        """The arrows between what was placed."""
+        return map(Arrow, self._parents, self._children)
 
 
 def _named(source: str | None, at: int) -> str:

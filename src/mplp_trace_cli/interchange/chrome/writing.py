@@ -75,7 +75,7 @@ def _write_events(export: Export, elements: _Elements, first_tid: int) -> None:
         _write_query(export, elements, statement("chrome_events").format(**_RULES))
     finally:
         export.db.unregister("lanes")
-    elements.write_all(_arrow(lanes, number, one) for number, one in enumerate(lanes.arrows, start=1))
+    elements.write_all(_arrow(lanes, number, one) for number, one in enumerate(lanes.arrows(), start=1))
 
 
 def _write_samples(export: Export, elements: _Elements, pid: int) -> None:
@@ -98,9 +98,8 @@ def _named(what: str, pid: int, tid: int, name: str) -> str:
 
 
 def _arrow(lanes: Lanes, number: int, arrow: Arrow) -> str:
-    head, tail = ("s", arrow.parent, arrow.parent_start), ('f","bp":"e', arrow.child, arrow.child_start)
     return "".join(
-        f',{{"ph":"{phase}","id":{number},"name":"parent","cat":"parent","ts":{at}'
+        f',{{"ph":"{phase}","id":{number},"name":"parent","cat":"parent","ts":{lanes.starts[place]}'
         f',"pid":{lanes.pids[place]},"tid":{lanes.tids[place]}}}\n'
-        for phase, place, at in (head, tail)
+        for phase, place in (("s", arrow.parent), ('f","bp":"e', arrow.child))
     )
