@@ -41,12 +41,15 @@ def check_picture(document: dict[str, Any]) -> None:
     """What Perfetto asks of a trace: threads of one process, slices that nest, whole arrows, numbers."""
     elements: list[Element] = document["traceEvents"]
     processes: dict[int, int] = {}
-    named = {one["tid"] for one in elements if one["name"] == "thread_name"}
+    named = {one["tid"]: one["args"]["name"] for one in elements if one["name"] == "thread_name"}
     for one in elements:
         assert one["ph"] in "MXBiCsf"
         assert isinstance(one["pid"], int) and isinstance(one["tid"], int) and one["name"] is not None
         assert processes.setdefault(one["tid"], one["pid"]) == one["pid"]
         assert one["ph"] in "MC" or (isinstance(one["ts"], int) and one["tid"] in named)
+        if "event_id" in one.get("args", ()):
+            lane = one["args"].get("source") or "events"
+            assert named[one["tid"]].rstrip("0123456789").rstrip() == lane.rstrip("0123456789").rstrip()
         if one["ph"] == "C":
             assert all(
                 isinstance(value, int | float) and math.isfinite(value) for value in one["args"].values()
@@ -133,6 +136,7 @@ def test_the_parts_of_an_export(cli: Cli, hard: Cli) -> None:
     assert exported(cli)["traceEvents"] == []
     phases = Counter(one["ph"] for one in exported(hard, "--no-include-events")["traceEvents"])
     assert phases == {"M": 24, "X": 5, "B": 1}
+    exported(hard, "--context", "default", "--context", "far", "--context", "ctx-ünï")
     some = exported(hard, "--trace", "t-failed")["traceEvents"]
     assert [one["cat"] for one in some if one["ph"] in "iX"] == ["trace", "error"]
 
@@ -417,6 +421,7 @@ def test_pairs_slices_and_instants(loader: Loader) -> None:
                 element("i", 15, name="dot", s="t"),
                 element("E", 100, args={"b": 2}, tts=7),
                 element("X", 5, name="elsewhere", dur=1, tid=9),
+                element("B", 90, name="open", tid=8),
                 element("v", 6, name="memory", args={"dumps": {}}),
             ],
         },
@@ -432,6 +437,7 @@ def test_pairs_slices_and_instants(loader: Loader) -> None:
     assert found["outer"]["data"] == {**data, "end": {"ts": START_US + 100, "tts": 7}}
     assert found["inner"]["data"]["extra"] is True
     assert found["memory"]["data"]["args"] == {"dumps": {}}
+    assert (found["open"]["duration_ms"], found["open"]["data"]["ph"]) == (None, "B")
     trace = loader.trace()
     assert (trace["name"], trace["status"], trace["trace_type"]) == ("server", "completed", "custom")
     assert (trace["begun"], trace["duration_ms"]) == (START_US, 0.1)

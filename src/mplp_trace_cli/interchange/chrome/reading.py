@@ -35,13 +35,13 @@ _PIECE_BYTES = CHUNK_BYTES // 4
 
 def looks_like(head: bytes, path: str) -> bool:
     """True when the first bytes begin a Chrome trace, or are of JSON and the name says so."""
-    text = head.removeprefix(BOM).lstrip(_SPACE.encode()).decode(errors="replace")
-    if text.startswith("{") and f'"{_LIST}"' in text:
-        return _has_list(text)
-    if text.startswith("["):
-        return _is_element(text[1:].lstrip(_SPACE))
+    start = head.removeprefix(BOM).lstrip(_SPACE.encode())
+    if start.startswith(b"{"):
+        return f'"{_LIST}"'.encode() in start and _has_list(start.decode(errors="replace"))
+    if start.startswith(b"["):
+        return _is_element(start[1:].decode(errors="replace").lstrip(_SPACE))
     name = path.removesuffix(".gz").removesuffix(".zst")
-    return not text.strip(_SPACE) and name.endswith(_SUFFIXES)
+    return not start and name.endswith(_SUFFIXES)
 
 
 def _has_list(text: str) -> bool:
