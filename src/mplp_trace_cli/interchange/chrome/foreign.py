@@ -181,7 +181,7 @@ class ForeignTrace:
         begun, ended = writer.span()
         processes = {name for key, name in self._names.items() if len(key) == 1}
         name = processes.pop() if len(processes) == 1 else about.name
-        kept = [*about.members, ("metadata_events", f"[{','.join(self._metadata)}]")]
+        kept = [*about.members, ("metadata_events", f"[{','.join(dict.fromkeys(self._metadata))}]")]
         fields = {
             "kind": '"trace"',
             "trace_id": dumps(about.trace_id, "trace_id"),

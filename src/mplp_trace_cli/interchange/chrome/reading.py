@@ -25,6 +25,8 @@ from mplp_trace_cli.interchange.translating import Fault, Translated
 
 _SUFFIXES = (".chrome.json", ".perfetto.json", ".trace.json")
 _LIST = "traceEvents"
+_PHASES = tuple("BEXiIRCbneSTpFstfMNODPvVc(),=")
+"""Every phase there is."""
 _UNNAMED = "chrome trace"
 _SPACE = " \t\r\n"
 _KEY = re.compile(r'[\s,{]*("(?:[^"\\]|\\.)*")\s*:\s*')
@@ -62,7 +64,7 @@ def _is_element(text: str) -> bool:
         first, _ = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
         return False
-    return isinstance(first, dict) and isinstance(first.get("ph"), str) and "event_type" not in first
+    return isinstance(first, dict) and first.get("ph") in _PHASES and "event_type" not in first
 
 
 def _read(opened: Opened) -> Iterator[Decoded]:
