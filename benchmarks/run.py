@@ -20,6 +20,7 @@ import psutil
 
 import rows_alerts
 import rows_asking
+import rows_chrome
 import rows_figures
 import rows_keeping
 import rows_live
@@ -74,6 +75,7 @@ ROWS: dict[str, Row] = {
     "tail": rows_live.tail,
     "alerts": rows_alerts.alerts,
     "export": rows_moving.export,
+    "chrome": rows_chrome.chrome,
     "crowd": rows_recording.crowd_vs_sqlite_utils,
     "disk": rows_moving.disk,
     "keeping": rows_keeping.purge_and_compact,

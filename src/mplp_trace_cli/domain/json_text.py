@@ -71,13 +71,13 @@ def one_line(text: str) -> str:
     return text.strip(" \t\n\r").translate(_LINE_BREAKS)
 
 
-def members(text: str) -> list[Member]:
+def members(text: str, max_depth: int = MAX_DEPTH) -> list[Member]:
     """The members of a JSON object in order, repeated keys included; raises JsonFault."""
     at = _skip(text, 0)
     if text[at : at + 1] != "{":
         parse(text)
         raise JsonFault("not a JSON object")
-    _check_depth(text)
+    _check_depth(text, max_depth)
     found: list[Member] = []
     at = _skip(text, at + 1)
     if text[at : at + 1] != "}":
@@ -150,15 +150,15 @@ def _expect_end(text: str, at: int) -> None:
         raise JsonFault(f"not JSON: text after the value at character {at + 1}")
 
 
-def _check_depth(text: str) -> None:
-    if len(text) <= MAX_DEPTH or text.count("[") + text.count("{") <= MAX_DEPTH:
+def _check_depth(text: str, most: int = MAX_DEPTH) -> None:
+    if len(text) <= most or text.count("[") + text.count("{") <= most:
         return
     depth = 0
     for token in _TOKENS.finditer(text):
         first = token[0][0]
         depth += 1 if first in "[{" else -1 if first in "]}" else 0
-        if depth > MAX_DEPTH:
-            raise JsonFault(f"nested deeper than {MAX_DEPTH} levels")
+        if depth > most:
+            raise JsonFault(f"nested deeper than {most} levels")
 
 
 def dumps(value: Any, field: str) -> str:

@@ -28,7 +28,7 @@ COMPRESSIONS = ("none", "gzip", "zstd", "snappy")
 PARTITIONS = ("day", "month", "context_id")
 _PACKED = {".gz": "gzip", ".zst": "zstd"}
 _TABULAR = ("csv", "parquet")
-_LINES = "(FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01', USE_TMP_FILE false)"
+LINES = "(FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER '\x01', USE_TMP_FILE false)"
 _CSV = "HEADER, TIMESTAMPFORMAT '%Y-%m-%dT%H:%M:%S.%fZ'"
 _TRACE_TEXTS = ("trace_id", "context_id", "execution_id", "trace_type", "name", "description", "status")
 _EVENT_TEXTS = ("event_id", "trace_id", "event_type", "level", "message", "data", "parent_event_id", "source")
@@ -261,7 +261,8 @@ def _instant(column: str) -> str:
     return f"'\"' || strftime(make_timestamp(epoch_us({column})), '%Y-%m-%dT%H:%M:%S.%fZ') || '\"'"
 
 
-def _line_query(table: str, *, with_kind: bool) -> str:
+def line_query(table: str, *, with_kind: bool) -> str:
+    """A query of the chosen rows of a table as JSON: `line`, and `seq`, which tells their order."""
     kind = f'\'"kind":"{table[:-1]}",\'' if with_kind else "''"
     columns = ("started_at", "completed_at", "expires_at", "timestamp")
     names = {"kind_trace": kind, "kind_event": kind, "kind_metric": kind}
@@ -272,13 +273,13 @@ def _line_query(table: str, *, with_kind: bool) -> str:
 
 def _write_lines(db: Connection, plan: _Plan, stream: IO[bytes]) -> None:
     for table in plan.tables:
-        query = f"SELECT line FROM ({_line_query(table, with_kind=True)})"
-        pump(lambda pipe, query=query: _copy(db, query, pipe, _LINES), stream)  # type: ignore[misc]
+        query = f"SELECT line FROM ({line_query(table, with_kind=True)})"
+        pump(lambda pipe, query=query: copy_query(db, query, pipe, LINES), stream)  # type: ignore[misc]
 
 
 def _write_document(db: Connection, plan: _Plan, stream: IO[bytes]) -> None:
     stream.write(b'{"traces":[' if plan.include_metrics else b"[")
-    traces = _line_query("traces", with_kind=False)
+    traces = line_query("traces", with_kind=False)
     if plan.include_events:
         _write_all(stream, _nested(db, traces))
     else:
@@ -286,7 +287,7 @@ def _write_document(db: Connection, plan: _Plan, stream: IO[bytes]) -> None:
     stream.write(b"]")
     if plan.include_metrics:
         stream.write(b',"metrics":[')
-        _write_all(stream, _separated(db, _line_query("metrics", with_kind=False)))
+        _write_all(stream, _separated(db, line_query("metrics", with_kind=False)))
         stream.write(b"]}")
     stream.write(b"\n")
 
@@ -306,7 +307,7 @@ def _separated(db: Connection, query: str) -> Iterator[str]:
 
 def _nested(db: Connection, traces: str) -> Iterator[str]:
     """Pieces of text: each trace with its events inside, in order."""
-    events = _line_query("events", with_kind=False)
+    events = line_query("events", with_kind=False)
     query = (
         f"SELECT t.line, t.seq, e.line FROM ({traces}) AS t LEFT JOIN ({events}) AS e USING (trace_id) "
         "ORDER BY t.seq, e.timestamp, e.seq"
@@ -337,7 +338,7 @@ def _write_table(db: Connection, plan: _Plan, table: str, stem: str) -> None:
 
 def _copy_parquet(db: Connection, plan: _Plan, table: str, path: str) -> None:
     options = f"(FORMAT parquet, COMPRESSION {_codec(plan)}, ROW_GROUP_SIZE 122880, USE_TMP_FILE false)"
-    _copy(db, f"SELECT * EXCLUDE seq FROM chosen_{table}", path, options)
+    copy_query(db, f"SELECT * EXCLUDE seq FROM chosen_{table}", path, options)
 
 
 def _codec(plan: _Plan) -> str:
@@ -346,7 +347,7 @@ def _codec(plan: _Plan) -> str:
 
 def _copy_csv(db: Connection, plan: _Plan, table: str, stream: IO[bytes]) -> None:
     query = _csv_query(plan, table)
-    pump(lambda pipe: _copy(db, query, pipe, f"(FORMAT csv, {_CSV}, USE_TMP_FILE false)"), stream)
+    pump(lambda pipe: copy_query(db, query, pipe, f"(FORMAT csv, {_CSV}, USE_TMP_FILE false)"), stream)
 
 
 def _csv_query(plan: _Plan, table: str, extra: str = "") -> str:
@@ -410,10 +411,11 @@ def _copy_partitioned(db: Connection, plan: _Plan, table: str, stem: str) -> Non
     codec = f", COMPRESSION {_codec(plan)}" if plan.format == "parquet" or plan.compression != "none" else ""
     kept = "" if extra else ", WRITE_PARTITION_COLUMNS true"
     shape = "parquet" if plan.format == "parquet" else f"csv, {_CSV}"
-    _copy(db, query, stem, f'(FORMAT {shape}, PARTITION_BY ("{name}"){kept}{codec})')
+    copy_query(db, query, stem, f'(FORMAT {shape}, PARTITION_BY ("{name}"){kept}{codec})')
 
 
-def _copy(db: Connection, query: str, path: str, options: str) -> None:
+def copy_query(db: Connection, query: str, path: str, options: str) -> None:
+    """Has DuckDB write what a query gives; raises StorageFailed."""
     from mplp_trace_cli.storage.store import duckdb_errors  # completion of `export` needs no duckdb
 
     quoted = path.replace("'", "''")

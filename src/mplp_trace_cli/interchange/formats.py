@@ -10,12 +10,14 @@ from __future__ import annotations
 AUTO = "auto"
 READERS = {
     "mplp": "mplp_reading",
+    "chrome": "chrome.reading",
     "json": "json_document",
     "jsonl": "json_lines",
 }
 """In the order in which a file is tried: JSON lines are what is left."""
 WRITERS: dict[str, str] = {
     "mplp": "mplp_writing",
+    "chrome": "chrome.writing",
 }
 """The formats that are written a record at a time; DuckDB writes the others."""
 WITHOUT_METRICS = ("mplp",)
@@ -26,6 +28,8 @@ SUFFIXES = {
     ".mplp.json": "mplp",
     ".mplp.jsonl": "mplp",
     ".mplp.ndjson": "mplp",
+    ".chrome.json": "chrome",
+    ".perfetto.json": "chrome",
     ".json": "json",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",

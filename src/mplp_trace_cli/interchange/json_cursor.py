@@ -74,12 +74,14 @@ class JsonCursor:
             self._at = end
             return text
 
-    def _took_comma(self) -> bool:
+    def took_comma(self) -> bool:
+        """True when it went past a comma."""
         found = self.peek() == ","
         self._at += found
         return found
 
-    def _key(self) -> str:
+    def key(self) -> str:
+        """The key that comes next; raises BrokenFile."""
         if self.peek() != '"':
             raise BrokenFile(f"{self.name} is not a JSON document: expected a key")
         return str(json.loads(self.value()))
@@ -89,10 +91,10 @@ class JsonCursor:
         self.expect("{")
         more = self.peek() != "}"
         while more:
-            key = self._key()
+            key = self.key()
             self.expect(":")
             yield key
-            more = self._took_comma()
+            more = self.took_comma()
         self.expect("}")
 
     def each_element(self) -> Iterator[None]:
@@ -101,5 +103,5 @@ class JsonCursor:
         more = self.peek() != "]"
         while more:
             yield
-            more = self._took_comma()
+            more = self.took_comma()
         self.expect("]")

@@ -53,13 +53,13 @@ FORMAT = InputFormat(_read)
 
 def document_lines(stream: Readable, head: bytes, name: str) -> DocumentLines:
     """A stream of JSON lines with the records of a document."""
-    return DocumentLines(_Document(stream, head, name))
+    return DocumentLines(Document(stream, head, name))
 
 
 class DocumentLines:
     """Gives the records of a document as bytes of JSON lines."""
 
-    def __init__(self, document: _Document) -> None:
+    def __init__(self, document: Document) -> None:
         self._lines = document.lines()
         self._rest = b""
 
@@ -78,7 +78,7 @@ class DocumentLines:
         return whole[:size]
 
 
-class _Document(JsonCursor):
+class Document(JsonCursor):
     """A document of records."""
 
     def lines(self) -> Iterator[str]:

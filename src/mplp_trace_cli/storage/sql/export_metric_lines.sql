@@ -8,5 +8,6 @@ SELECT
     || if(labels = '{{}}', '', ',"labels":' || labels)
     || coalesce(',"buckets":' || buckets, '')
     || ',"timestamp":' || {timestamp}
-    || '}}' AS line
+    || '}}' AS line,
+    seq
 FROM metrics
