@@ -56,9 +56,7 @@ class StreamRequest(NamedTuple):
     context_id: str | None = None
 
 
-class TraceManagementService(
-    FollowingService, KeepingService, MendingService, AlertingService, SpanService
-):
+class TraceManagementService(FollowingService, KeepingService, MendingService, AlertingService, SpanService):
     """Records traces and events and answers questions about them. Safe to share between threads."""
 
     # -- recording ---------------------------------------------------------------------------------

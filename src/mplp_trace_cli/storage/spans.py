@@ -1,8 +1,9 @@
 """Recording spans into the inbox: a trace begins with the first of them, and late ones still get in.
 
-Spans come when they end, children before their parents and some of them after the root, from several processes
-at once. So nobody asks the store which traces there are: a begin or an end that is told again is dropped by the
-fold (`sql/stage_rejects.sql`), and an event is taken whether or not its trace is still open, as by an import.
+Spans come when they end, children before their parents and some of them after the root, from several
+processes at once. So nobody asks the store which traces there are: a begin or an end that is told again is
+dropped by the fold (`sql/stage_rejects.sql`), and an event is taken whether or not its trace is open, as by an
+import.
 """
 
 from __future__ import annotations
