@@ -57,8 +57,8 @@ class _Trace:
 
     row: TraceRow
     ended_at: int = 0
-    seq: int | None = None
-    """The place of its begin in the inbox, where this process made it."""
+    is_own: bool = False
+    """True for one that began with spans of this process."""
     nearness: int = INNER
     """How near to the root the spans were that have come."""
     failed: bool = False
@@ -72,6 +72,11 @@ class _Trace:
             return self.row
         row = _begin(news)
         return row._replace(started_at=min(row.started_at, self.row.started_at))
+
+    def is_better(self, news: _News) -> bool:
+        """True when more is known of how it begins than what it began with, here or in another process."""
+        nearness = news.nearest.nearness
+        return nearness < self.nearness and (self.is_own or nearness == ROOT)
 
     def end(self) -> TraceEndRow:
         """How it ends."""
@@ -121,18 +126,17 @@ class SpanRecording:
         begins = {
             trace_id: trace.begin(found[trace_id]) for trace_id, trace in traces.items() if not trace.is_over
         }
-        restated = {
-            trace.seq: begins[trace_id]
-            for trace_id, trace in traces.items()
-            if trace.seq is not None and begins.get(trace_id, trace.row) is not trace.row
-        }
+        restated = [
+            begin for trace_id, begin in begins.items() if traces[trace_id].is_better(found[trace_id])
+        ]
         lines = [self._reject_body(one) for one in rejects]
         batch = SpanBatch(list(begins.values()), bodies, lines, restated)
         made = self.service.record_spans(batch).unwrap()
         self.unfolded += len(bodies)
         for trace_id, begin in begins.items():
-            traces[trace_id].row = begin
-            self._note(traces[trace_id], found[trace_id], made.get(trace_id))
+            trace = traces[trace_id]
+            trace.row, trace.is_own = begin, trace.is_own or trace_id in made
+            self._note(trace, found[trace_id])
         self._forget_oldest()
 
     def _trace(self, trace_id: str, news: _News) -> _Trace:
@@ -147,10 +151,9 @@ class SpanRecording:
 
     # -- the ends of traces ------------------------------------------------------------------------
 
-    def _note(self, trace: _Trace, news: _News, seq: int | None) -> None:
+    def _note(self, trace: _Trace, news: _News) -> None:
         """Notes what was recorded of a trace, and when it is to end."""
         trace.ended_at = max(trace.ended_at, news.ended_at)
-        trace.seq = trace.seq if seq is None else seq
         if news.nearest.nearness < trace.nearness:
             trace.nearness, trace.failed = news.nearest.nearness, news.nearest.failed
             trace.due = None
@@ -158,7 +161,7 @@ class SpanRecording:
             return
         if trace.nearness == ROOT and trace.due is None:
             trace.due = time.monotonic() + self._grace
-        elif trace.nearness == REMOTE and trace.seq is not None:
+        elif trace.nearness == REMOTE and trace.is_own:
             trace.due = time.monotonic() + self._grace * REMOTE_GRACE
         if trace.due is not None:
             self._waiting[trace.row.trace_id] = trace

@@ -20,6 +20,7 @@ from opentelemetry.trace import Link, SpanContext, StatusCode
 from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.event_row import EventRow
+from mplp_trace_cli.domain.ids import is_id
 from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, dumps
 from mplp_trace_cli.domain.times import MAX_INSTANT, MIN_INSTANT, checked_instant, format_instant
 from mplp_trace_cli.domain.w3c import TraceParent, parse_traceparent
@@ -29,10 +30,13 @@ ROOT, REMOTE, INNER = range(3)
 """How near to the root a span is: it has no parent, one of another process, or one of this process."""
 
 Attributes = Mapping[str, Any]
+Cells = list[Any]
+"""The values of an EventRow."""
 
 _HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
 """Flags of OTLP: it is known whether a parent is of another process; and it is."""
 _MOST_CACHED = 1_000
+_DATA, _TIMESTAMP = EventRow._fields.index("data"), EventRow._fields.index("timestamp")
 _CERTAIN = frozenset((str, bool, int))
 _encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 
@@ -51,8 +55,9 @@ class Surroundings(NamedTuple):
     def of(cls, environment: Mapping[str, str]) -> Surroundings:
         """What the variables of the W3C and of `mplp-trace run` and `step` say."""
         parent = parse_traceparent(environment.get("TRACEPARENT"))
-        trace_id = environment.get("MPLP_TRACE_ID") or None
-        return cls(parent, trace_id if parent else None, environment.get("MPLP_PARENT_EVENT_ID") or None)
+        trace_id = environment.get("MPLP_TRACE_ID", "")
+        known = parent is not None and is_id(trace_id)
+        return cls(parent, trace_id if known else None, environment.get("MPLP_PARENT_EVENT_ID") or None)
 
     def is_around(self, trace_id: str) -> bool:
         """True for the trace that goes on after this process, with that id of ours or of the W3C."""
@@ -106,35 +111,38 @@ class SpanReader:
         """Reads a span and its events."""
         shared = self._shared_by(span.resource, span.instrumentation_scope)
         otlp = _about_span(span)
-        row = self._row(span, otlp, shared.source)
-        self._add(row, span.attributes, otlp | shared.members)
-        last = row.timestamp if row.duration_ms is None else (span.end_time or 0) // 1_000
+        cells = self._cells(span, otlp, shared.source)
+        otlp.update(shared.members)
+        self._add(cells, span.attributes, otlp)
+        span_id, trace_id, name, level, _, _, started_at, duration_ms, *_ = cells
+        last = started_at if duration_ms is None else (span.end_time or 0) // 1_000
         for number, event in enumerate(span.events):
-            own = _event_row(row, number, event)
-            self._add(own, event.attributes, _about_event(event) | shared.members)
-            last = max(last, own.timestamp)
-        failed = row.level == "error"
-        nearness = _nearness(span.parent)
-        return SpanRow(row.trace_id, nearness, row.timestamp, last, row.event_type, shared.source, failed)
+            about = _about_event(event)
+            about.update(shared.members)
+            own = [f"{span_id}.{number}", trace_id, *_event_cells(event), span_id, shared.source]
+            self._add(own, event.attributes, about)
+            last = max(last, event.timestamp // 1_000)
+        failed = level == "error"
+        return SpanRow(trace_id, _nearness(span.parent), started_at, last, name, shared.source, failed)
 
     # -- the columns -------------------------------------------------------------------------------
 
-    def _row(self, span: ReadableSpan, otlp: dict[str, Any], source: str | None) -> EventRow:
+    def _cells(self, span: ReadableSpan, otlp: dict[str, Any], source: str | None) -> Cells:
         start, end, status = span.start_time or 0, span.end_time or 0, span.status
         context = span.context
         trace_id, parent = self._place(f"{context.trace_id:032x}", span.parent, otlp)
-        return EventRow(
+        return [
             f"{context.span_id:016x}",
             trace_id,
             span.name or "span",
             "error" if status.status_code is StatusCode.ERROR else "info",
             status.description or None,
-            "",
+            EMPTY_OBJECT,
             start // 1_000,
             (end - start) / 1e6 if end and end >= start else None,
             parent,
             source,
-        )
+        ]
 
     def _place(
         self, trace_id: str, parent: SpanContext | None, otlp: dict[str, Any]
@@ -153,26 +161,26 @@ class SpanReader:
 
     # -- an event ----------------------------------------------------------------------------------
 
-    def _add(self, row: EventRow, attributes: Attributes | None, otlp: dict[str, Any]) -> None:
+    def _add(self, cells: Cells, attributes: Attributes | None, otlp: dict[str, Any]) -> None:
         try:
-            row = row._replace(data=_data_text(attributes, otlp))
-            self._bodies.append(self._body(row))
+            cells[_DATA] = _data_text(attributes, otlp)
+            self._bodies.append(self._body(cells))
         except InvalidInput as fault:
-            self._rejects.append(Rejected(_line(row), fault.message))
+            self._rejects.append(Rejected(_line(EventRow(*cells)), fault.message))
 
-    def _body(self, row: EventRow) -> str:
-        if not 0 <= row.timestamp <= MAX_INSTANT:
-            checked_instant(row.timestamp, "timestamp: the number")
+    def _body(self, cells: Cells) -> str:
+        if not 0 <= cells[_TIMESTAMP] <= MAX_INSTANT:
+            checked_instant(cells[_TIMESTAMP], "timestamp: the number")
         try:
-            body = _encode(row)
+            body = _encode(cells)
         except UnicodeEncodeError:
-            raise InvalidInput(f"{_not_utf8(row)}: has a lone surrogate") from None
+            raise InvalidInput(f"{_not_utf8(EventRow(*cells))}: has a lone surrogate") from None
         if len(body) > self._most:
-            self._check_size(row)
+            self._check_size(cells)
         return body.decode()
 
-    def _check_size(self, row: EventRow) -> None:
-        size = sum(len(text.encode()) for text in row if isinstance(text, str))
+    def _check_size(self, cells: Cells) -> None:
+        size = sum(len(text.encode()) for text in cells if isinstance(text, str))
         if size > self._most:
             raise InvalidInput(f"event: {size:,} bytes of text, more than the {self._most:,} allowed")
 
@@ -211,50 +219,46 @@ def _nearness(parent: SpanContext | None) -> int:
     return REMOTE if parent.is_remote else INNER
 
 
-def _event_row(span: EventRow, number: int, event: Event) -> EventRow:
+def _event_cells(event: Event) -> Cells:
+    """The columns of a span event from its type to its duration."""
     message = (event.attributes or {}).get("exception.message")
-    return EventRow(
-        f"{span.event_id}.{number}",
-        span.trace_id,
-        event.name or "event",
-        "error" if event.name == "exception" else "info",
-        message if isinstance(message, str) else None,
-        "",
-        event.timestamp // 1_000,
-        None,
-        span.event_id,
-        span.source,
-    )
+    level = "error" if event.name == "exception" else "info"
+    said = message if isinstance(message, str) else None
+    return [event.name or "event", level, said, EMPTY_OBJECT, event.timestamp // 1_000, None]
 
 
 # -- what has no column ------------------------------------------------------------------------------
 
 
 def _about_span(span: ReadableSpan) -> dict[str, Any]:
-    told: dict[str, Any] = {} if span.name else {"name": ""}
-    told |= {"signal": "span", "kind": span.kind.name.lower()}
-    told |= {"start_ns": span.start_time or 0, "end_ns": span.end_time or 0}
+    told = {
+        "signal": "span",
+        "kind": span.kind.name.lower(),
+        "start_ns": span.start_time or 0,
+        "end_ns": span.end_time or 0,
+        "flags": _flags(span.parent),
+    }
+    if not span.name:
+        told["name"] = ""
     if span.context.trace_state:
         told["trace_state"] = _state_text(span.context)
-    told["flags"] = _flags(span.parent)
     status = span.status
     if status.status_code is not StatusCode.UNSET:
         told["status"] = _said({"code": status.status_code.name.lower(), "message": status.description})
-    if span.links:
-        told["links"] = [_about_link(link) for link in span.links]
-    told |= _said(
-        {
-            "dropped_attributes_count": span.dropped_attributes,
-            "dropped_events_count": span.dropped_events,
-            "dropped_links_count": span.dropped_links,
-        }
-    )
+    links = span.links
+    if links:
+        told["links"] = [_about_link(link) for link in links]
+    for kind in ("attributes", "events", "links"):
+        dropped = getattr(span, f"dropped_{kind}")
+        if dropped:
+            told[f"dropped_{kind}_count"] = dropped
     return told
 
 
 def _about_event(event: Event) -> dict[str, Any]:
-    told: dict[str, Any] = {} if event.name else {"name": ""}
-    told |= {"signal": "event", "time_ns": event.timestamp}
+    told = {"signal": "event", "time_ns": event.timestamp}
+    if not event.name:
+        told["name"] = ""
     if event.dropped_attributes:
         told["dropped_attributes_count"] = event.dropped_attributes
     return told
@@ -287,7 +291,7 @@ def plain_of(attributes: Attributes | None) -> dict[str, Any] | list[Any]:
 
 def _data_text(attributes: Attributes | None, otlp: dict[str, Any]) -> str:
     """The data of an event; raises InvalidInput for what is no JSON."""
-    data = dict(attributes or {})
+    data = {} if attributes is None else _dict_of(attributes)
     if is_certain(data.values()) and not are_odd(data, len(data)):
         data[OTLP] = otlp
         try:
@@ -295,6 +299,12 @@ def _data_text(attributes: Attributes | None, otlp: dict[str, Any]) -> str:
         except (UnicodeEncodeError, OverflowError):
             pass  # lone surrogates and integers of more than 64 bits: the other way writes them
     return _careful_text(attributes, otlp)
+
+
+def _dict_of(attributes: Attributes) -> dict[str, Any]:
+    """A dict of its own; the mappings of the SDK copy theirs many times as fast as `dict` reads them."""
+    copied = attributes.copy() if hasattr(attributes, "copy") else None
+    return copied if type(copied) is dict else dict(attributes)
 
 
 def is_certain(values: Iterable[Any]) -> bool:

@@ -16,8 +16,8 @@ class SpanService(ServiceBase):
     """What the span exporter asks of the service."""
 
     @operation
-    def record_spans(self, batch: SpanBatch) -> dict[str, int]:
-        """Records a batch in one durable transaction; gives the seq of each trace that was made for it."""
+    def record_spans(self, batch: SpanBatch) -> set[str]:
+        """Records a batch in one durable transaction; gives the traces that were made for it."""
         from mplp_trace_cli.storage.spans import record_spans
 
         with self._lock:
