@@ -1,1 +1,1 @@
-"""OpenTelemetry's OTLP, in and out: spans, log records and metric points as events of ours, and back."""
+"""OpenTelemetry's protocol as files: OTLP/JSON and protobuf, in and out."""
