@@ -6,10 +6,8 @@ An event that came from OTLP is the record that it was; any other is written as 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from mplp_trace_cli.domain.event_row import EventRow
-from mplp_trace_cli.domain.words import counted
 from mplp_trace_cli.interchange.exporting import Export
 from mplp_trace_cli.interchange.otlp.batches import Home, Record
 from mplp_trace_cli.interchange.otlp.own_records import (
@@ -29,8 +27,13 @@ OWN_SIZE = 300
 """About how many bytes a record has besides an event's data."""
 
 
-class Exported:
-    """The records of an export, to be taken once, and what is to be said of them afterwards."""
+def exported(export: Export) -> Iterator[Record]:
+    """The records of an export."""
+    return _Exported(export).records()
+
+
+class _Exported:
+    """An export that goes on: the last span waits for its events."""
 
     def __init__(self, export: Export) -> None:
         self._export = export
@@ -57,20 +60,18 @@ class Exported:
         for *columns, has_root in rows_of(self._export.db, statement("otlp_events")):
             event = EventRow(*columns)
             restored = self._restorer.restored(event) if '"otlp":' in event.data else None
-            if isinstance(restored, SpanEvent):
-                if self._put_inside(event, restored):
-                    continue
-                restored = None
-            yield from self._span_record()
-            if restored is None:
+            if isinstance(restored, SpanEvent) and self._put_inside(event, restored):
+                continue
+            yield from self._waiting()
+            if not isinstance(restored, Record):
                 yield self._own(event, has_root=has_root)
             elif restored.home.signal == "traces":
                 self._span = (event, restored)
             else:
                 yield restored
-        yield from self._span_record()
+        yield from self._waiting()
 
-    def _span_record(self) -> Iterator[Record]:
+    def _waiting(self) -> Iterator[Record]:
         """The span that waited for its events."""
         if self._span is not None:
             yield self._span[1]
@@ -81,17 +82,11 @@ class Exported:
         if self._span is None:
             return False
         span, record = self._span
-        events: list[Any] = record.body.setdefault("events", [])
-        fits = (span.trace_id, span.event_id, span.source) == (
-            event.trace_id,
-            event.parent_event_id,
-            event.source,
-        )
-        if not fits or event.event_id != f"{span.event_id}.{len(events)}":
-            if not events:
-                del record.body["events"]
+        place = len(record.body.get("events", ()))
+        if not _is_inside(event, span, place):
             return False
-        events.append(inner.body)
+        record.body.setdefault("events", []).append(inner.body)
+        self._span = (span, record._replace(size=record.size + 2 * len(event.data)))
         return True
 
     def _own(self, event: EventRow, *, has_root: bool) -> Record:
@@ -112,3 +107,13 @@ class Exported:
             resource, scope = own_home(source)
             home = self._homes[signal, source] = Home(signal, {"resource": resource}, {"scope": scope})
         return home
+
+
+def _is_inside(event: EventRow, span: EventRow, place: int) -> bool:
+    """True for the event at a place of a span."""
+    same = (event.trace_id, event.parent_event_id, event.source) == (
+        span.trace_id,
+        span.event_id,
+        span.source,
+    )
+    return same and event.event_id == f"{span.event_id}.{place}"

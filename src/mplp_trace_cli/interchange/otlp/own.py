@@ -104,7 +104,7 @@ def _event(span: OwnSpan, said: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _trace(span: OwnSpan, said: Mapping[str, Any]) -> dict[str, Any]:
-    status = said["mplp.status"] if "mplp.status" in said else "active"
+    status = said.get("mplp.status", "active")
     ended = None if status == "active" else said.get("mplp.completed_at") or _instant(span.end_ns)
     return {
         "kind": "trace",

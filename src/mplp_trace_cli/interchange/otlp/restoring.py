@@ -23,8 +23,9 @@ Json = dict[str, Any]
 Back = Callable[[Any], Any]
 
 KEPT_HOMES = 1_000
+_STATUSES = ("", "ok", "error")
 _SIGNALS = {"span": "traces", "event": "traces", "log": "logs", "metric": "metrics"}
-_EVERY = frozenset(("signal", "resource", "scope", "attributes", "unknown"))
+_EVERY = frozenset(("signal", "resource", "scope", "attributes"))
 _encode, _decode = msgspec.json.encode, msgspec.json.decode
 
 
@@ -48,13 +49,9 @@ class _Kept(NamedTuple):
 class Restorer:
     """Turns events into the records of OTLP that they came from."""
 
-    def __init__(self, *, with_unknown: bool) -> None:
-        """`with_unknown`: members that are newer than this program are written too."""
-        self._with_unknown = with_unknown
+    def __init__(self) -> None:
         self._homes: dict[bytes, _Kept] = {}
         self._resources: dict[bytes, Json] = {}
-        self.unknown = 0
-        """Records that had such members, which were left out."""
 
     def restored(self, event: EventRow) -> Record | SpanEvent | None:
         """The record of an event; None for an event of ours."""
@@ -65,17 +62,9 @@ class Restorer:
             body = _MAKE[otlp["signal"]](event, data, otlp, lines)
         except (InvalidInput, LookupError, TypeError, ValueError, AttributeError, RecursionError):
             return None
-        if "unknown" in otlp:
-            self._add_unknown(body, otlp["unknown"])
         if otlp["signal"] == "event":
             return SpanEvent(body)
         return Record(home, body, 2 * len(event.data))
-
-    def _add_unknown(self, body: Json, unknown: Json) -> None:
-        if self._with_unknown:
-            body |= {name: value for name, value in unknown.items() if name not in _KNOWN}
-        else:
-            self.unknown += 1
 
     def _home(self, otlp: Json) -> _Kept:
         resource, scope = otlp.get("resource", {}), otlp.get("scope", {})
@@ -96,7 +85,7 @@ class Restorer:
 
 def _span(event: EventRow, data: Json, otlp: Json, lines: records.Home) -> Json:
     start, end = _count(otlp.get("start_ns", 0)), _count(otlp.get("end_ns", 0))
-    code = _number_of(otlp.get("status", {}).get("code", 0), records.STATUS_NAMES)
+    code = _number_of(otlp.get("status", {}).get("code", 0), _STATUSES)
     message = _text(otlp.get("status", {}).get("message", ""))
     body: Json = {
         "traceId": _trace_id(event, otlp, lines),
@@ -125,7 +114,7 @@ def _span_event(event: EventRow, data: Json, otlp: Json, lines: records.Home) ->
     _require(event.level == ("error" if name == "exception" else "info"), event.duration_ms is None)
     _require(event.message is None or event.message == said)
     _require_common(event, _count(otlp.get("time_ns", 0)), lines)
-    return {"name": name, **_attributes(data, otlp), **_back(otlp, _SPAN_EVENT, {"name"})}
+    return {"name": name, **_attributes(data, otlp), **_back(otlp, _SPAN_EVENT, _SPAN_EVENT_ELSEWHERE)}
 
 
 def _trace_id(event: EventRow, otlp: Json, lines: records.Home) -> str:
@@ -180,7 +169,7 @@ def _metric(event: EventRow, data: Json, otlp: Json, lines: records.Home) -> Jso
     _require(event.event_type == "performance_metric", set(data) <= _STANDARD, event.level == "info")
     _require(event.parent_event_id is None, event.duration_ms is None, event.message is None)
     _require_common(event, point.get("time_ns", 0), lines)
-    said = {"dataPoints": [{**_back(point, _POINT, {"unknown"}), **_attributes({}, otlp)}]}
+    said: Json = {"dataPoints": [{**_back(point, _POINT), **_attributes({}, otlp)}]}
     if "temporality" in otlp:
         said["aggregationTemporality"] = _number_of(otlp["temporality"], TEMPORALITIES)
     if otlp.get("monotonic") is True:
@@ -222,12 +211,15 @@ def _attributes(data: Json, otlp: Json) -> Json:
 
 
 def _back(kept: Json, fields: Mapping[str, tuple[str, Back]], elsewhere: Any = ()) -> Json:
-    """The members that are kept under other names; raises for one that is not known."""
+    """The members that are kept under other names; raises for one that nobody knows."""
     body: Json = {}
     for name, value in kept.items():
         if name in fields:
             camel, back = fields[name]
             body[camel] = back(value)
+        elif name == "unknown":
+            _require(_TAKEN.isdisjoint(value))
+            body |= value
         else:
             _require(name in elsewhere)
     return body
@@ -323,11 +315,16 @@ _SPAN: dict[str, tuple[str, Back]] = {
     "dropped_events_count": ("droppedEventsCount", _integer),
     "dropped_links_count": ("droppedLinksCount", _integer),
 }
-_SPAN_ELSEWHERE = _EVERY | {"kind", "start_ns", "end_ns", "status", "name", "parent", "span_id"} | {
-    "no_trace",
-    "trace_id",
-}
+_SPAN_ELSEWHERE = (
+    _EVERY
+    | {"kind", "start_ns", "end_ns", "status", "name", "parent", "span_id"}
+    | {
+        "no_trace",
+        "trace_id",
+    }
+)
 _SPAN_EVENT: dict[str, tuple[str, Back]] = {"time_ns": ("timeUnixNano", _long), **_DROPPED}
+_SPAN_EVENT_ELSEWHERE = _EVERY | {"name"}
 _LOG: dict[str, tuple[str, Back]] = {
     "time_ns": ("timeUnixNano", _long),
     "observed_ns": ("observedTimeUnixNano", _long),
@@ -379,6 +376,25 @@ _POINT: dict[str, tuple[str, Back]] = {
     "exemplars": ("exemplars", _list_of(lambda exemplar: _back(exemplar, _EXEMPLAR))),
     "quantile_values": ("quantileValues", _list_of(lambda one: _back(one, _QUANTILE))),
 }
+_TABLES = (
+    _RESOURCE,
+    _SCOPE,
+    _LINK,
+    _SPAN,
+    _SPAN_EVENT,
+    _LOG,
+    _METRIC,
+    _EXEMPLAR,
+    _BUCKETS,
+    _QUANTILE,
+    _POINT,
+)
+_TAKEN = frozenset(camel for table in _TABLES for camel, _ in table.values()).union(
+    KINDS,
+    ("events", "parentSpanId", "name", "kind", "startTimeUnixNano", "endTimeUnixNano", "status", "unit"),
+    ("dataPoints", "aggregationTemporality", "isMonotonic", "resource", "scope"),
+)
+"""The names of OTLP/JSON that no unknown member has."""
 _MAKE: dict[str, Callable[[EventRow, Json, Json, records.Home], Json]] = {
     "span": _span,
     "event": _span_event,

@@ -21,6 +21,6 @@ SELECT
     e.source,
     coalesce(t.metadata <> '{"otlp":{}}', false) AS has_root
 FROM chosen_events AS e
-LEFT JOIN chosen_traces AS t USING (trace_id)
-LEFT JOIN places USING (seq)
+LEFT JOIN chosen_traces AS t ON t.trace_id = e.trace_id
+LEFT JOIN places ON places.seq = e.seq
 ORDER BY coalesce(places.place, e.seq), e.seq
