@@ -75,7 +75,12 @@ def otlp_value(value: Plain) -> dict[str, Any]:
 
 def is_verbatim(value: Plain) -> bool:
     """True for a plain object that is not a list of keys but an AnyValue that JSON has no other form for."""
-    return isinstance(value, Mapping) and len(value) == 1 and not _VERBATIM.isdisjoint(value)
+    if not isinstance(value, Mapping) or len(value) != 1 or _VERBATIM.isdisjoint(value):
+        return False
+    try:
+        return bool(plain_value(value) == value)
+    except InvalidInput:
+        return False
 
 
 def plain_double(value: float) -> Plain:

@@ -1,0 +1,68 @@
+"""What both ways of reading share: the lines that come of records, and attributes that were read before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+from mplp_trace_cli.interchange.otlp.records import Attributes, joined
+from mplp_trace_cli.interchange.otlp.values import Plain, quoted, text
+from mplp_trace_cli.interchange.translating import Fault, Translated
+
+MOST_KEPT = 50_000
+"""Attributes that are remembered; then all are forgotten, and those that come often come again."""
+LONGEST_KEPT = 400
+_EXCEPTION = "exception"
+_MESSAGE = "exception.message"
+
+Pair = tuple[str, Plain]
+
+
+class Lines:
+    """The lines of a piece so far, and the places of what was faulty."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._faults: list[Fault] = []
+        self.add = self._lines.append
+        self.extend = self._lines.extend
+
+    def fault(self, raw: bytes, reason: str) -> None:
+        """Holds the place of a record that is none."""
+        self._faults.append(Fault(len(self._lines), raw, reason))
+        self._lines.append("\n")
+
+    def translated(self) -> Translated:
+        """All of it."""
+        return Translated("".join(self._lines).encode(), self._faults)
+
+
+class KnownAttributes(dict[bytes, tuple[str, str]]):
+    """The key and the JSON member of each attribute, by the bytes that it was."""
+
+    def __init__(self, read: Callable[[bytes], Pair]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, raw: bytes) -> tuple[str, str]:
+        key, value = self._read(raw)
+        found = (key, f"{quoted(key)}:{quoted(value) if type(value) is str else text(value)}")
+        if len(raw) <= LONGEST_KEPT:
+            if len(self) >= MOST_KEPT:
+                self.clear()
+            self[raw] = found
+        return found
+
+    def attributes(self, raws: Sequence[bytes]) -> Attributes:
+        """What a list of attributes says."""
+        found = dict(map(self.__getitem__, raws))
+        members = joined(found, len(raws))
+        return Attributes.of([self._read(raw) for raw in raws]) if members is None else Attributes(members)
+
+
+def exception_message(name: str, attributes: Attributes) -> str | None:
+    """What an event says of the exception that it tells of."""
+    if name != _EXCEPTION or _MESSAGE not in attributes.members:
+        return None
+    message = json.loads(f"{{{attributes.members}}}").get(_MESSAGE)
+    return message if isinstance(message, str) else None
