@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ import msgspec
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, StatusCode
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
 from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.errors import InvalidInput
@@ -37,6 +38,7 @@ _HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
 """Flags of OTLP: it is known whether a parent is of another process; and it is."""
 _MOST_CACHED = 1_000
 _DATA, _TIMESTAMP = EventRow._fields.index("data"), EventRow._fields.index("timestamp")
+_KINDS = {kind.value: kind.name.lower() for kind in SpanKind}
 _CERTAIN = frozenset((str, bool, int))
 _encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 
@@ -128,7 +130,11 @@ class SpanReader:
     # -- the columns -------------------------------------------------------------------------------
 
     def _cells(self, span: ReadableSpan, otlp: dict[str, Any], source: str | None) -> Cells:
-        start, end, status = span.start_time or 0, span.end_time or 0, span.status
+        start, end, status = (
+            span.start_time or span.end_time or time.time_ns(),
+            span.end_time or 0,
+            span.status,
+        )
         context = span.context
         trace_id, parent = self._place(f"{context.trace_id:032x}", span.parent, otlp)
         return [
@@ -139,7 +145,7 @@ class SpanReader:
             status.description or None,
             EMPTY_OBJECT,
             start // 1_000,
-            (end - start) / 1e6 if end and end >= start else None,
+            (end - start) / 1e6 if span.start_time and end >= start else None,
             parent,
             source,
         ]
@@ -205,7 +211,7 @@ def _read_shared(resource: Resource, scope: InstrumentationScope | None) -> _Sha
         members["scope"] = _said({**about, "schema_url": scope.schema_url})
     name = resource.attributes.get(SERVICE_NAME)
     texts = {key: msgspec.Raw(dumps(value, key).encode()) for key, value in members.items() if value}
-    return _Shared(str(name) if name else None, texts)
+    return _Shared(name if name and isinstance(name, str) else None, texts)
 
 
 def _said(members: Mapping[str, Any]) -> dict[str, Any]:
@@ -231,20 +237,19 @@ def _event_cells(event: Event) -> Cells:
 
 
 def _about_span(span: ReadableSpan) -> dict[str, Any]:
-    told = {
-        "signal": "span",
-        "kind": span.kind.name.lower(),
-        "start_ns": span.start_time or 0,
-        "end_ns": span.end_time or 0,
-        "flags": _flags(span.parent),
-    }
+    told: dict[str, Any] = {"signal": "span", "kind": _KINDS[span.kind.value]}
+    if span.start_time:
+        told["start_ns"] = span.start_time
+    if span.end_time:
+        told["end_ns"] = span.end_time
+    status = span.status
+    if status.status_code is not StatusCode.UNSET or status.description:
+        told["status"] = _about_status(status)
     if not span.name:
         told["name"] = ""
     if span.context.trace_state:
         told["trace_state"] = _state_text(span.context)
-    status = span.status
-    if status.status_code is not StatusCode.UNSET:
-        told["status"] = _said({"code": status.status_code.name.lower(), "message": status.description})
+    told["flags"] = _flags(span.parent)
     links = span.links
     if links:
         told["links"] = [_about_link(link) for link in links]
@@ -253,6 +258,11 @@ def _about_span(span: ReadableSpan) -> dict[str, Any]:
         if dropped:
             told[f"dropped_{kind}_count"] = dropped
     return told
+
+
+def _about_status(status: Status) -> dict[str, Any]:
+    code = "" if status.status_code is StatusCode.UNSET else status.status_code.name.lower()
+    return _said({"code": code, "message": status.description})
 
 
 def _about_event(event: Event) -> dict[str, Any]:
