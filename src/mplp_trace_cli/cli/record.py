@@ -19,7 +19,10 @@ def record_command(
     event_type: Annotated[
         str,
         typer.Argument(
-            metavar="TYPE", help="What happened, or - for JSON lines from stdin.", show_default=False
+            metavar="TYPE",
+            help="What happened, or - for JSON lines from stdin.",
+            show_default=False,
+            autocompletion=values.complete_event_type,
         ),
     ],
     trace: Annotated[

@@ -104,6 +104,16 @@ complete_status = _completer(TraceStatus)
 complete_type = _completer(TraceType)
 
 
+def complete_event_type(incomplete: str) -> list[tuple[str, str]]:
+    """The standard events and the lifecycle events of the modules that begin so, with their module."""
+    from mplp_trace_cli.domain.catalogue import CATALOGUE, source_of
+    from mplp_trace_cli.domain.standard import STANDARD_EVENTS
+
+    known = dict.fromkeys(one for types in CATALOGUE.values() for one in types)
+    names = [*known, *sorted(STANDARD_EVENTS - known.keys())]
+    return [(name, source_of(name) or "standard event") for name in names if name.startswith(incomplete)]
+
+
 def complete_trace(incomplete: str) -> list[tuple[str, str]]:
     """The newest traces whose id begins so, with their names: asked of the inbox alone."""
     from mplp_trace_cli.cli.settings import open_service

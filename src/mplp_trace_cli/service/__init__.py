@@ -26,6 +26,7 @@ from mplp_trace_cli.service.following import FollowingService
 from mplp_trace_cli.service.keeping import KeepingService
 from mplp_trace_cli.service.mending import MendingService
 from mplp_trace_cli.service.spans import SpanService
+from mplp_trace_cli.storage.forking import is_clean
 from mplp_trace_cli.storage.recording import Ending
 
 if TYPE_CHECKING:
@@ -104,6 +105,17 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
             if self._listeners:
                 self._tell([event])
         return event
+
+    def event_row(self, fields: Mapping[str, Any]) -> EventRow:
+        """The valid event that `fields` describe, not recorded yet; raises InvalidInput with every fault."""
+        return event_row(fields, self._rules)
+
+    def record_valid(self, row: EventRow) -> None:
+        """Records an event that is known to be valid and has an id of our making; raises TraceError."""
+        with self._lock:
+            self.recorder.record_event(row, self._wiring.clock(), given_id=False)
+            if self._listeners:
+                self._tell([row])
 
     @operation
     def record_events(self, requests: Iterable[RecordEventRequest | Mapping[str, Any]]) -> Counts:
@@ -274,7 +286,7 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
 
         with self._lock:
             waits = self._recorder is not None and self._recorder.inbox.waiting()
-        if waits:
+        if waits and is_clean():
             with self.pair() as pair:
                 fold_if_free(pair)
                 self._tidy(pair)
@@ -319,9 +331,7 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         """Ends listeners and streams, and closes the inbox; what was recorded is safe without it."""
         self._end_watching()
         with self._lock:
-            if self._recorder is not None:
-                self._recorder.close()
-                self._recorder = None
+            self._close_recorder()
 
 
 def _itself(row: EventRow) -> EventRow:
