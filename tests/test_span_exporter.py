@@ -347,7 +347,7 @@ def test_what_cannot_be_recorded_is_a_reject_and_the_others_are_recorded(
     assert any("more than the 1,048,576 allowed" in reason for reason in reasons)
     assert "event_type: has a lone surrogate" in reasons
     (cli.folder / "more.toml").write_text("[event_config]\nmax_event_bytes = 4000000\n")
-    cli("rejects", "retry", "--config", str(cli.folder / "more.toml"))
+    cli("rejects", "retry", "--all", "--config", str(cli.folder / "more.toml"))
     assert "huge" in {row["event_type"] for row in rows(cli, "events")}
 
 

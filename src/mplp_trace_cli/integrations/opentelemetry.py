@@ -24,6 +24,7 @@ from mplp_trace_cli.domain.extras import missing_extra
 from mplp_trace_cli.domain.ids import new_id
 from mplp_trace_cli.module import wall_clock
 from mplp_trace_cli.service import TraceManagementService, Wiring
+from mplp_trace_cli.storage.forking import join
 from mplp_trace_cli.storage.paths import StorePaths
 
 try:
@@ -99,7 +100,8 @@ class MplpTraceExporter(SpanExporter):
             timer.join()
         if recording is not None:
             self._done(recording.close)
-            self._fold(recording)
+            if not recording.is_inner:  # else the process around this one may have more to say of its trace
+                self._fold(recording)
             recording.service.close()
 
     # -- recording -----------------------------------------------------------------------------------
@@ -111,6 +113,7 @@ class MplpTraceExporter(SpanExporter):
             service = TraceManagementService(
                 Wiring(paths, options, wall_clock, new_id, durable=options.durable)
             )
+            join(service)
             reader = SpanReader(options.event_config.max_event_bytes)
             self._recording = SpanRecording(service, reader, self._grace)
         return self._recording

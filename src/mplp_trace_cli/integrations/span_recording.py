@@ -101,6 +101,11 @@ class SpanRecording:
         self._kept: list[ReadableSpan] = []
 
     @property
+    def is_inner(self) -> bool:
+        """True when a trace goes on around this process."""
+        return self._reader.around.parent is not None
+
+    @property
     def next_end(self) -> float | None:
         """When the next trace is to end, on the monotonic clock."""
         return min((trace.due for trace in self._waiting.values() if trace.due is not None), default=None)
