@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from mplp_trace_cli.interchange.otlp.records import Attributes, joined
+from mplp_trace_cli.domain.errors import InvalidInput
+from mplp_trace_cli.interchange.otlp.points import points_of
+from mplp_trace_cli.interchange.otlp.records import Attributes, Home, joined
 from mplp_trace_cli.interchange.otlp.values import Plain, quoted, text
 from mplp_trace_cli.interchange.translating import Fault, Translated
 
@@ -31,6 +34,14 @@ class Lines:
         """Holds the place of a record that is none."""
         self._faults.append(Fault(len(self._lines), raw, reason))
         self._lines.append("\n")
+
+    def points(self, metric: Mapping[str, Any], raw: bytes, home: Home) -> None:
+        """Adds the points of a metric of OTLP/JSON, whose bytes are `raw`; raises InvalidInput."""
+        for point in points_of(metric):
+            if isinstance(point, InvalidInput):
+                self.fault(raw, point.message)
+            else:
+                self.add(home.point(point))
 
     def translated(self) -> Translated:
         """All of it."""

@@ -109,4 +109,8 @@ def _message(name: str) -> Any:
 
 
 Request = _message("Request")
-ELEMENTS = {SPANS: _message("SpansElement"), LOGS: _message("LogsElement"), METRICS: _message("MetricsElement")}
+ELEMENTS = {
+    SPANS: _message("SpansElement"),
+    LOGS: _message("LogsElement"),
+    METRICS: _message("MetricsElement"),
+}

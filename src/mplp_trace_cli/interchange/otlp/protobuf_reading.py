@@ -19,7 +19,6 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.interchange.otlp.lines import KnownAttributes, Lines, exception_message
-from mplp_trace_cli.interchange.otlp.points import points_of
 from mplp_trace_cli.interchange.otlp.protobuf_messages import ELEMENTS, Request
 from mplp_trace_cli.interchange.otlp.records import (
     Home,
@@ -180,11 +179,7 @@ class _Reader:
     def _metrics(self, metrics: Iterable[bytes], home: Home, lines: Lines) -> None:
         for raw in metrics:
             metric = MessageToDict(Metric.FromString(raw), use_integers_for_enums=True)
-            for point in points_of(metric):
-                if isinstance(point, InvalidInput):
-                    lines.fault(raw, point.message)
-                else:
-                    lines.add(home.point(point))
+            lines.points(metric, raw, home)
 
 
 def _home(resource: bytes, resource_schema: str, scope: bytes, scope_schema: str) -> Home:
