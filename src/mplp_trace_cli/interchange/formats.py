@@ -10,6 +10,7 @@ from __future__ import annotations
 
 AUTO = "auto"
 READERS = {
+    "otlp": "otlp.reading",
     "json": "json_document",
     "jsonl": "json_lines",
 }

@@ -1,4 +1,4 @@
-"""Ids of spans and traces as OTLP/JSON may give them: hexadecimal digits, or base64 as older senders write."""
+"""Ids of spans and traces as OTLP/JSON may give them: hexadecimal digits, or base64 of older senders."""
 
 from __future__ import annotations
 

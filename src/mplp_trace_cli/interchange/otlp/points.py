@@ -62,15 +62,14 @@ def points_of(metric: Json) -> Iterator[Point | InvalidInput]:
     if not found:
         return
     kind = KINDS[found[0]]
-    data = metric[found[0]]
+    data = objects([metric[found[0]]], found[0])[0]
     shared = {"kind": kind.name, **_kept(metric, _METRIC), **_kept(data, _DATA)}
     name, unit = _word(metric, "name"), _word(metric, "unit")
     for said in objects(data.get("dataPoints"), "dataPoints"):
         try:
             point = _kept(said, kind.fields)
-            value = _shown(point, kind)
             attributes = pairs_of(said.get("attributes"))
-            time = point.get("time_ns", 0)
+            value, time = _shown(point, kind), point.get("time_ns", 0)
             yield Point(name, unit, value, time, attributes, {**shared, "point": point})
         except InvalidInput as fault:
             yield fault

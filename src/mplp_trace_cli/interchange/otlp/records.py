@@ -8,18 +8,24 @@ program; ids are lowercase hexadecimal digits, instants nanoseconds since 1970, 
 from __future__ import annotations
 
 import hashlib
-import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from mplp_trace_cli.domain.w3c import is_span_id, is_trace_id
+from mplp_trace_cli.domain.json_text import parse
+from mplp_trace_cli.interchange.otlp.own import (
+    KIND,
+    SCOPE,
+    OwnPoint,
+    OwnSpan,
+    own_point_line,
+    own_span_line,
+)
 from mplp_trace_cli.interchange.otlp.points import Point
 from mplp_trace_cli.interchange.otlp.values import (
     Plain,
-    are_odd,
-    is_verbatim,
     pairs_of,
     plain_attributes,
     quoted,
@@ -30,6 +36,10 @@ OK, ERROR = 1, 2
 KINDS = ("", "internal", "server", "client", "producer", "consumer")
 """What the kinds of spans are called, by their number; the first says nothing."""
 NS = 1_000_000_000
+is_trace_id = re.compile("(?!0{32})[0-9a-f]{32}").fullmatch
+is_span_id = re.compile("(?!0{16})[0-9a-f]{16}").fullmatch
+"""As in `domain.w3c`, for what is asked many times a span."""
+_OWN_TYPES = {"gauge": "gauge", "sum": "counter", "histogram": "histogram"}
 _STATUS = {OK: "ok", ERROR: "error"}
 _LEVELS = ("info", *["debug"] * 8, *["info"] * 4, *["warn"] * 4, *["error"] * 4, *["critical"] * 4)
 _WORDS = {
@@ -175,7 +185,13 @@ class Home:
         )
         self._attributes = attributes
         self._trace_id = ""
+        self._is_own = self.scope == SCOPE
         self._seen: dict[str, int] = {}
+
+    def begin(self) -> Home:
+        """Forgets what came before: records that are equal are told apart within one list of them only."""
+        self._seen.clear()
+        return self
 
     @property
     def trace_id(self) -> str:
@@ -188,6 +204,9 @@ class Home:
 
     def span(self, span: Span) -> str:
         """The line of a span."""
+        own = self._own_span(span) if self._is_own and KIND in span.attributes.members else None
+        if own is not None:
+            return own
         event_id, trace_id, odd = self._ids(span)
         start, end = span.start_ns, span.end_ns
         times = f',"duration_ms":{(end - start) / 1e6}' if end >= start > 0 else ""
@@ -247,6 +266,9 @@ class Home:
 
     def point(self, point: Point) -> str:
         """The line of a metric point."""
+        own = self._own_point(point) if self._is_own else None
+        if own is not None:
+            return own
         attributes = plain_attributes(point.attributes)
         standard = {
             "metric_name": point.name or "metric",
@@ -264,6 +286,41 @@ class Home:
             f"{self._data('metric', f',{members}', Attributes(text(standard)[1:-1]))}}}\n"
         )
         return f'{{"event_id":"{self._id_of("metric", line)}"{line}'
+
+    def _own_span(self, span: Span) -> str | None:
+        line = own_span_line(
+            OwnSpan(
+                span.trace_id,
+                span.span_id,
+                span.parent,
+                span.name,
+                span.start_ns,
+                span.end_ns,
+                span.status == ERROR,
+                span.status_message,
+                parse(span.attributes.value_text),
+                self.service,
+            )
+        )
+        return None if line is None else line.decode() + "\n"
+
+    def _own_point(self, point: Point) -> str | None:
+        value, exact = point.value, point.otlp["point"]
+        if "sum" in exact:
+            value = exact["sum"]
+        line = own_point_line(
+            OwnPoint(
+                point.name,
+                point.unit,
+                point.otlp.get("description", ""),
+                _OWN_TYPES.get(point.otlp["kind"], ""),
+                value,
+                exact.get("explicit_bounds", ()),
+                point.time_ns,
+                dict(point.attributes),
+            )
+        )
+        return None if line is None else line.decode() + "\n"
 
     def _data(self, signal: str, otlp: str, attributes: Attributes) -> str:
         members, verbatim = attributes
@@ -286,10 +343,10 @@ class Home:
         return self.trace_id, f',"no_trace":true{f""","trace_id":{quoted(trace_id)}""" if trace_id else ""}'
 
     def _id_of(self, signal: str, line: str) -> str:
-        """An id that is the same whenever the same record is read: by its text, and its place among equals."""
-        place = self._seen.get(line, 0)
-        self._seen[line] = place + 1
-        return f"{signal}-{_digest(f'{place}{line}' if place else line)[:16]}"
+        """An id that is the same whenever the same record is read: by its text and place among equals."""
+        found = _digest(line)
+        place = self._seen[found] = self._seen.get(found, -1) + 1
+        return f"{signal}-{(_digest(f'{place}{line}') if place else found)[:16]}"
 
 
 def resource_of(resource: Mapping[str, Any], schema_url: Any = "") -> dict[str, Any]:
@@ -303,7 +360,7 @@ def resource_of(resource: Mapping[str, Any], schema_url: Any = "") -> dict[str, 
 
 
 def scope_of(scope: Mapping[str, Any], schema_url: Any = "") -> dict[str, Any]:
-    """What an InstrumentationScope of OTLP/JSON says, in the form in which it is kept; raises InvalidInput."""
+    """What an InstrumentationScope of OTLP/JSON says, as it is kept; raises InvalidInput."""
     return _present(
         name=scope.get("name"),
         version=scope.get("version"),
@@ -318,11 +375,6 @@ def level_of(severity: int, severity_text: str) -> str:
     if 0 < severity < len(_LEVELS):
         return _LEVELS[severity]
     return _LEVEL_OF_WORD.get(severity_text.strip().lower().rstrip("0123456789"), "info")
-
-
-def joined(pairs: Mapping[str, str], count: int) -> str | None:
-    """The members of an object with these texts by their keys; None when so many attributes are odd."""
-    return None if are_odd(pairs, count) else ",".join(pairs.values())
 
 
 def _present(**members: Any) -> dict[str, Any]:

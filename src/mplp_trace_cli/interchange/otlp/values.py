@@ -60,17 +60,15 @@ def otlp_value(value: Plain) -> dict[str, Any]:
     """The AnyValue of OTLP/JSON that a plain value stands for."""
     if value is None:
         return {}
-    if isinstance(value, str):
-        return {"stringValue": value}
-    if isinstance(value, bool):
-        return {"boolValue": value}
+    if isinstance(value, str | bool):
+        return {"stringValue" if isinstance(value, str) else "boolValue": value}
     if isinstance(value, int):
         return {"intValue": str(value)} if value in INT64 else {"doubleValue": _as_double(value)}
     if isinstance(value, float):
         return {"doubleValue": _double_word(value) or value}
-    if isinstance(value, Mapping):
-        return dict(value) if is_verbatim(value) else {"kvlistValue": {"values": key_values(value)}}
-    return {"arrayValue": {"values": [otlp_value(one) for one in value]}}
+    if not isinstance(value, Mapping):
+        return {"arrayValue": {"values": [otlp_value(one) for one in value]}}
+    return dict(value) if is_verbatim(value) else {"kvlistValue": {"values": key_values(value)}}
 
 
 def is_verbatim(value: Plain) -> bool:

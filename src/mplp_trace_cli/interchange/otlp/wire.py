@@ -68,7 +68,7 @@ def fields(data: Buffer, at: int, end: int) -> Iterator[Field]:
         yield Field(tag >> 3, wire_type, start, value, at)
 
 
-def varint(data: Buffer, at: int, end: int) -> tuple[int, int]:
+def varint(data: Buffer | bytes, at: int, end: int) -> tuple[int, int]:
     """The number at a place and where it ends; raises WireFault."""
     number = shift = 0
     for place in range(at, min(at + _MOST_VARINT, end)):
@@ -154,14 +154,20 @@ _SHAPES = {
         {
             **dict.fromkeys((1, 2, 3, 4, 5, 9, 11, 13, 15), LEN),
             **dict.fromkeys((6, 10, 12, 14), VARINT),
-            **{7: I64, 8: I64, 16: I32},
+            7: I64,
+            8: I64,
+            16: I32,
         },
         frozenset(((6, VARINT), (7, I64), (8, I64), (16, I32))),
     ),
     LOGS: _Shape(
         {
             **dict.fromkeys((3, 5, 6, 9, 10, 12), LEN),
-            **{1: I64, 2: VARINT, 7: VARINT, 8: I32, 11: I64},
+            1: I64,
+            2: VARINT,
+            7: VARINT,
+            8: I32,
+            11: I64,
         },
         frozenset(((1, I64), (11, I64), (2, VARINT), (8, I32))),
     ),
