@@ -25,6 +25,7 @@ import rows_keeping
 import rows_live
 import rows_metrics
 import rows_moving
+import rows_python
 import rows_recording
 from ground import FULL, QUICK, Ground
 from harness import BenchmarkFailed, Result
@@ -57,6 +58,7 @@ ROWS: dict[str, Row] = {
     "record-hello": rows_recording.record_vs_hello,
     "record-duckdb": rows_recording.record_vs_duckdb,
     "library": rows_recording.library_record,
+    "python": rows_python.python_ways,
     "crowd-held": rows_recording.crowd_while_held,
     "stream": rows_recording.stream,
     "import": rows_moving.import_file,

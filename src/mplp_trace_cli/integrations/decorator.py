@@ -46,6 +46,8 @@ class _Plan(NamedTuple):
     """How the calls of one function are recorded."""
 
     name: str
+    name_text: str
+    """The same as JSON."""
     level: str
     source: str | None
     service: Service
@@ -131,8 +133,7 @@ class _Call(Scope):
         self.keep(row)
 
     def _data(self, failed: bool) -> str:
-        status = "failure" if failed else "success"
-        members = [("function", dumps(self._plan.name, "name")), ("status", f'"{status}"')]
+        members = [("function", self._plan.name_text), ("status", '"failure"' if failed else '"success"')]
         if self._arguments is not None:
             members.append(("arguments", self._arguments))
         if self.items is not None:
@@ -212,6 +213,7 @@ def _plan_of(function: Callable[..., Any], options: _Options) -> _Plan:
     module = options.module
     return _Plan(
         name,
+        dumps(name, "name"),
         parse_word(Level, options.level, "level").value,
         options.source or getattr(function, "__module__", None),
         here_or_default if module is None else lambda: module.trace_management_service,

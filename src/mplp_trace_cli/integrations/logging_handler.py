@@ -62,11 +62,11 @@ class MplpTraceHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Records it; a fault of its own is left to `handleError`, one of the store is logged."""
-        if _is_ours(record) or getattr(self._busy, "now", False):
+        if getattr(self._busy, "now", False):
             return
         self._busy.now = True
         try:
-            scope = self._scope(record)
+            scope = None if _is_ours(record) else self._scope(record)
             if scope is not None and scope.trace_id is not None:
                 scope.keep(self._event(scope, record))
         except TraceError as error:
@@ -91,7 +91,7 @@ class MplpTraceHandler(logging.Handler):
             data_of(record),
             level=level_of(record.levelno),
             message=cut(record.getMessage(), MOST_MESSAGE).encode(errors="replace").decode(),
-            source=record.name,
+            source=str(record.name),
             timestamp=int(record.created * 1e6),
         )
 
@@ -130,6 +130,6 @@ def data_of(record: logging.LogRecord) -> str:
 
 def _is_ours(record: logging.LogRecord) -> bool:
     """True for what this package says itself, and for what others say in threads of its own."""
-    name = record.name
+    name = str(record.name)
     own = name == OWN or name.startswith(f"{OWN}.")
     return own or (record.threadName or "").startswith(OWN_THREADS)

@@ -50,6 +50,7 @@ RESERVED = ("stage", "status", "output")
 
 Service = Callable[[], "TraceManagementService"]
 _RAISED = (InvalidInput, AlreadyExists, ConfigInvalid)
+_INFO = Level.INFO.value
 _MARK = "_mplp_trace_id"
 
 _current: ContextVar[Scope | None] = ContextVar("mplp_trace_scope", default=None)
@@ -126,19 +127,22 @@ class Scope:
         """An event in here, of values that are known to be valid."""
         assert self.service is not None
         assert self.trace_id is not None
-        values = {
-            "event_id": new_id(),
-            "trace_id": self.trace_id,
-            "event_type": event_type,
-            "level": Level.INFO.value,
+        usual: dict[str, Any] = {
+            "level": _INFO,
             "message": None,
-            "data": data,
-            "timestamp": self.service.now(),
             "duration_ms": None,
             "parent_event_id": self.event_id,
             "source": None,
         }
-        return EventRow(**{**values, **fields})
+        event_id, timestamp = fields.pop("event_id", None), fields.pop("timestamp", None)
+        return EventRow(
+            event_id=event_id or new_id(),
+            trace_id=self.trace_id,
+            event_type=event_type,
+            data=data,
+            timestamp=self.service.now() if timestamp is None else timestamp,
+            **{**usual, **fields},
+        )
 
     def is_of(self, service: TraceManagementService) -> bool:
         """True where it records into the store of that service, or nowhere."""
@@ -293,7 +297,8 @@ class StepScope(Scope):
 
     def __enter__(self) -> Self:
         self._process = os.getpid()
-        self._failure, self._trace, around = None, None, self._around()
+        self._failure = self._trace = None
+        around = self._around()
         self.service, self.trace_id, self.event_id = around.service, around.trace_id, around.event_id
         if self.trace_id is not None:
             data = {"stage": self.stage, **self._data}

@@ -45,7 +45,9 @@ class _Forks:
 
     def install(self) -> None:
         """Has the hooks called from now on."""
-        import logging  # noqa: F401  # whose hooks are to be there before ours: see `before`
+        import logging  # noqa: F401  # these two have hooks too, and theirs are to be there before ours:
+
+        import filelock  # noqa: F401  # see `before`
 
         os.register_at_fork(before=self.before, after_in_parent=self.in_parent, after_in_child=self.in_child)
         self.is_installed = True
@@ -66,7 +68,8 @@ class _Forks:
 
     def before(self) -> None:
         """Waits, and closes what is open."""
-        # Whoever holds a member's lock may log: so our hook runs first, and takes its locks first.
+        # Whoever is waited for may log, and has the lock of the store to release: the hooks of logging and
+        # filelock would keep it from that, so ours runs first.
         me = threading.get_ident()
         self.gate.acquire()
         self.gate.wait_for(lambda: self._forking is None)
@@ -117,6 +120,11 @@ def in_child(reset: Callable[[], None]) -> Callable[[], None]:
 def is_clean() -> bool:
     """False in a child that was forked while a thread, or a block around the fork, used the store."""
     return _forks.is_clean
+
+
+def leave_store_alone() -> None:
+    """Has this forked child fold nothing by itself."""
+    _forks.is_clean = False
 
 
 @contextlib.contextmanager

@@ -16,8 +16,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import duckdb
-
 from mplp_trace_cli.domain.errors import (
     ConfigInvalid,
     StorageFailed,
@@ -28,6 +26,7 @@ from mplp_trace_cli.domain.errors import (
     TraceError,
 )
 from mplp_trace_cli.domain.times import format_instant
+from mplp_trace_cli.storage.engine import duckdb
 from mplp_trace_cli.storage.forking import in_child
 from mplp_trace_cli.storage.migrations import MIGRATIONS
 from mplp_trace_cli.storage.paths import StorePaths, make_once, name_aside, os_errors
