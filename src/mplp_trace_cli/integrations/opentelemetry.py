@@ -45,8 +45,6 @@ FOLD_EVENTS = 50_000
 """So many events are folded in the background: an inbox that grows for ever is slow to look at."""
 
 _log = logging.getLogger("mplp_trace_cli")
-_inherited: list[SpanRecording] = []
-"""What forked processes have from their parents: closing a database there would harm the parent's."""
 
 
 class MplpTraceExporter(SpanExporter):
@@ -63,17 +61,14 @@ class MplpTraceExporter(SpanExporter):
         self._grace = grace_seconds
         self._told: set[str] = set()
         self._is_shut_down = False
-        self._recording: SpanRecording | None = None
         self._start_anew()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=_method_of_living(self._start_anew))
 
     def _start_anew(self) -> None:
-        """Has nothing open; what a forked child has of its parent it must neither use nor close."""
-        if self._recording is not None:
-            _inherited.append(self._recording)
+        """Has nothing open, as in a forked child: the traces of its parent are the parent's to end."""
         self._lock = threading.RLock()
-        self._recording = None
+        self._recording: SpanRecording | None = None
         self._timer: threading.Timer | None = None
 
     # -- what the SDK calls --------------------------------------------------------------------------
