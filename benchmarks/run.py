@@ -27,6 +27,7 @@ import rows_metrics
 import rows_moving
 import rows_python
 import rows_recording
+import rows_spans
 from ground import FULL, QUICK, Ground
 from harness import BenchmarkFailed, Result
 
@@ -59,6 +60,7 @@ ROWS: dict[str, Row] = {
     "record-duckdb": rows_recording.record_vs_duckdb,
     "library": rows_recording.library_record,
     "python": rows_python.python_ways,
+    "spans": rows_spans.spans,
     "crowd-held": rows_recording.crowd_while_held,
     "stream": rows_recording.stream,
     "import": rows_moving.import_file,

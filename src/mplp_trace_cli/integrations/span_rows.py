@@ -34,8 +34,9 @@ Attributes = Mapping[str, Any]
 Cells = list[Any]
 """The values of an EventRow."""
 
-_HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
-"""Flags of OTLP: it is known whether a parent is of another process; and it is."""
+_LOCAL_FLAGS, _REMOTE_FLAGS = 0x100, 0x300
+"""Flags of OTLP: it is known whether the other span is of another process, and it is not; it is."""
+_DROPPED = ("dropped_attributes_count", "dropped_events_count", "dropped_links_count")
 _MOST_CACHED = 1_000
 _DATA, _TIMESTAMP = EventRow._fields.index("data"), EventRow._fields.index("timestamp")
 _KINDS = {kind.value: kind.name.lower() for kind in SpanKind}
@@ -130,12 +131,8 @@ class SpanReader:
     # -- the columns -------------------------------------------------------------------------------
 
     def _cells(self, span: ReadableSpan, otlp: dict[str, Any], source: str | None) -> Cells:
-        start, end, status = (
-            span.start_time or span.end_time or time.time_ns(),
-            span.end_time or 0,
-            span.status,
-        )
-        context = span.context
+        context, status, end = span.context, span.status, span.end_time or 0
+        start = span.start_time or end or time.time_ns()
         trace_id, parent = self._place(f"{context.trace_id:032x}", span.parent, otlp)
         return [
             f"{context.span_id:016x}",
@@ -237,27 +234,35 @@ def _event_cells(event: Event) -> Cells:
 
 
 def _about_span(span: ReadableSpan) -> dict[str, Any]:
-    told: dict[str, Any] = {"signal": "span", "kind": _KINDS[span.kind.value]}
-    if span.start_time:
-        told["start_ns"] = span.start_time
-    if span.end_time:
-        told["end_ns"] = span.end_time
-    status = span.status
+    parent, status, links = span.parent, span.status, span.links
+    told: dict[str, Any] = {
+        "signal": "span",
+        "kind": _KINDS[span.kind.value],
+        "start_ns": span.start_time,
+        "end_ns": span.end_time,
+        "flags": _REMOTE_FLAGS if parent is not None and parent.is_remote else _LOCAL_FLAGS,
+    }
     if status.status_code is not StatusCode.UNSET or status.description:
         told["status"] = _about_status(status)
-    if not span.name:
-        told["name"] = ""
     if span.context.trace_state:
         told["trace_state"] = _state_text(span.context)
-    told["flags"] = _flags(span.parent)
-    links = span.links
     if links:
         told["links"] = [_about_link(link) for link in links]
-    for kind in ("attributes", "events", "links"):
-        dropped = getattr(span, f"dropped_{kind}")
-        if dropped:
-            told[f"dropped_{kind}_count"] = dropped
+    if not (span.start_time and span.end_time and span.name):
+        _tell_missing(span, told)
+    dropped = span.dropped_attributes, span.dropped_events, span.dropped_links
+    if any(dropped):
+        told |= _said(dict(zip(_DROPPED, dropped, strict=True)))
     return told
+
+
+def _tell_missing(span: ReadableSpan, told: dict[str, Any]) -> None:
+    """Of a span without a time or a name: what is not there is not told, but for an empty name."""
+    for name in ("start_ns", "end_ns"):
+        if not told[name]:
+            del told[name]
+    if not span.name:
+        told["name"] = ""
 
 
 def _about_status(status: Status) -> dict[str, Any]:
@@ -280,14 +285,10 @@ def _about_link(link: Link) -> dict[str, Any]:
     more = {
         "trace_state": _state_text(context),
         "attributes": plain_of(link.attributes),
-        "flags": _flags(context),
+        "flags": _REMOTE_FLAGS if context.is_remote else _LOCAL_FLAGS,
         "dropped_attributes_count": link.dropped_attributes,
     }
     return told | _said(more)
-
-
-def _flags(parent: SpanContext | None) -> int:
-    return _HAS_IS_REMOTE | _IS_REMOTE if parent is not None and parent.is_remote else _HAS_IS_REMOTE
 
 
 def _state_text(context: SpanContext) -> str:
