@@ -1,8 +1,8 @@
 """A program's spans with the span exporter, against the same spans with an exporter that does nothing.
 
-`spans.py FOLDER SPANS ROUNDS` prints a JSON object: of each round the seconds a span, ours and theirs, of the
-program's thread by the clock, and of the whole process in processor time until all is exported. Both go through
-the SDK's batch processor, whose own cost is in both.
+`spans.py FOLDER SPANS ROUNDS` prints a JSON object: of each round the seconds a span, ours and theirs, of
+the program's thread by the clock, and of the whole process in processor time until all is exported. Both go
+through the SDK's batch processor, whose own cost is in both.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from opentelemetry.sdk.resources import Resource
@@ -20,10 +20,16 @@ from opentelemetry.trace import SpanKind
 
 from mplp_trace_cli.integrations.opentelemetry import MplpTraceExporter
 
+Values = Mapping[str, str | int | float]
+
 CHILDREN = 9
 RESOURCE = Resource({"service.name": "shop", "host.name": "bench", "deployment.environment.name": "test"})
-REQUEST = {"http.request.method": "GET", "http.route": "/carts/{id}", "http.response.status_code": 200}
-QUERY = {
+REQUEST: Values = {
+    "http.request.method": "GET",
+    "http.route": "/carts/{id}",
+    "http.response.status_code": 200,
+}
+QUERY: Values = {
     "db.system.name": "sqlite",
     "db.query.text": "SELECT * FROM cart WHERE id = ?",
     "rows": 3,

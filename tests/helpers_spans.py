@@ -1,4 +1,4 @@
-"""What tests of spans share: programs that are instrumented, and spans as a sender of OTLP would encode them."""
+"""What tests of spans share: instrumented programs, and spans as a sender of OTLP encodes them."""
 
 from __future__ import annotations
 
@@ -32,24 +32,12 @@ SETTINGS = {
 }
 
 
-def start_program(cli: Cli, code: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-    """Starts a configured program that records into the store of `cli`."""
-    return subprocess.Popen(
-        [sys.executable, "-c", CONFIGURED + code],
-        env=cli.environment({**SETTINGS, **(env or {})}),
-        cwd=cli.folder,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def run_program(cli: Cli, code: str, env: Mapping[str, str] | None = None) -> Done:
-    """Runs such a program to its end."""
-    with start_program(cli, code, env) as process:
-        out, err = process.communicate(timeout=60)
-    return Done(process.returncode, out, err)
+    """Runs a configured program to its end, which records into the store of `cli`."""
+    environment = cli.environment({**SETTINGS, **(env or {})})
+    words = [sys.executable, "-c", CONFIGURED + code]
+    done = subprocess.run(words, env=environment, cwd=cli.folder, capture_output=True, text=True, timeout=60)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 def request_of(spans: Iterable[ReadableSpan]) -> ExportTraceServiceRequest:

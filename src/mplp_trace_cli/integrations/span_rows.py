@@ -240,16 +240,16 @@ def _about_span(span: ReadableSpan) -> dict[str, Any]:
         "kind": _KINDS[span.kind.value],
         "start_ns": span.start_time,
         "end_ns": span.end_time,
-        "flags": _REMOTE_FLAGS if parent is not None and parent.is_remote else _LOCAL_FLAGS,
     }
     if status.status_code is not StatusCode.UNSET or status.description:
         told["status"] = _about_status(status)
-    if span.context.trace_state:
-        told["trace_state"] = _state_text(span.context)
-    if links:
-        told["links"] = [_about_link(link) for link in links]
     if not (span.start_time and span.end_time and span.name):
         _tell_missing(span, told)
+    if span.context.trace_state:
+        told["trace_state"] = _state_text(span.context)
+    told["flags"] = _REMOTE_FLAGS if parent is not None and parent.is_remote else _LOCAL_FLAGS
+    if links:
+        told["links"] = [_about_link(link) for link in links]
     dropped = span.dropped_attributes, span.dropped_events, span.dropped_links
     if any(dropped):
         told |= _said(dict(zip(_DROPPED, dropped, strict=True)))
@@ -338,7 +338,8 @@ def _careful_text(attributes: Attributes | None, otlp: dict[str, Any]) -> str:
     except RecursionError:
         raise InvalidInput("data: nested too deep") from None
     if isinstance(plain, list):
-        return dumps({OTLP: about | {"attributes": plain}}, "data")
+        home = {key: about.pop(key) for key in ("resource", "scope") if key in about}
+        return dumps({OTLP: about | {"attributes": plain} | home}, "data")
     return dumps(plain | {OTLP: about}, "data")
 
 
