@@ -15,7 +15,12 @@ import msgspec
 
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.interchange.otlp.ids import hex_id
-from mplp_trace_cli.interchange.otlp.lines import KnownAttributes, Lines, Member, exception_message
+from mplp_trace_cli.interchange.otlp.reading_records import (
+    KnownAttributes,
+    Member,
+    Records,
+    exception_message,
+)
 from mplp_trace_cli.interchange.otlp.records import (
     NO_ATTRIBUTES,
     Attributes,
@@ -151,11 +156,11 @@ class JsonTranslator:
 
     def translate(self, piece: bytes, /) -> Translated:
         """The lines of bodies; what is none, in whole or in part, is a fault."""
-        lines = Lines()
+        found = Records()
         for line in piece.split(b"\n"):
             if line.strip():
-                self._reader.body(line, lines)
-        return lines.translated()
+                self._reader.body(line, found)
+        return found.translated()
 
 
 class _Reader:
@@ -165,39 +170,39 @@ class _Reader:
         self._attributes = KnownAttributes(_pair, _simple).attributes
         self._homes: dict[tuple[bytes, str, bytes, str], Home] = {}
 
-    def body(self, line: bytes, lines: Lines) -> None:
+    def body(self, line: bytes, found: Records) -> None:
         """Adds the lines of a body."""
         try:
             body = _body(_renamed(line) if _has_old_names(line) else line)
         except _FAULTS as fault:
-            lines.fault(line, _reason(fault))
+            found.fault(line, _reason(fault))
             return
-        found = (body.resource_spans, body.resource_logs, body.resource_metrics)
-        if found == (None, None, None) and _object(line):
-            lines.fault(line, f"none of {', '.join(REQUESTS)}")
-        for elements in found:
+        lists = (body.resource_spans, body.resource_logs, body.resource_metrics)
+        if lists == (None, None, None) and _object(line):
+            found.fault(line, f"none of {', '.join(REQUESTS)}")
+        for elements in lists:
             for raw in elements or ():
-                self._element(bytes(raw), lines)
+                self._element(bytes(raw), found)
 
-    def _element(self, raw: bytes, lines: Lines) -> None:
+    def _element(self, raw: bytes, found: Records) -> None:
         try:
             element = _element(raw)
             resource = bytes(element.resource)
             resource_of(_object(resource))
         except _FAULTS as fault:
-            lines.fault(raw, _reason(fault))
+            found.fault(raw, _reason(fault))
             return
         around = resource, element.schema_url or ""
         for scopes in (element.scope_spans, element.scope_logs, element.scope_metrics):
             for one in scopes or ():
-                self._scope(bytes(one), around, lines)
+                self._scope(bytes(one), around, found)
 
-    def _scope(self, raw: bytes, around: tuple[bytes, str], lines: Lines) -> None:
+    def _scope(self, raw: bytes, around: tuple[bytes, str], found: Records) -> None:
         try:
             scope = _scope(raw)
             home = self._home((*around, bytes(scope.scope), scope.schema_url or ""))
         except _FAULTS as fault:
-            lines.fault(raw, _reason(fault))
+            found.fault(raw, _reason(fault))
             return
         for read, raws in (
             (self._span, scope.spans),
@@ -206,9 +211,9 @@ class _Reader:
         ):
             for record in raws or ():
                 try:
-                    read(record, home, lines)
+                    read(record, home, found)
                 except _FAULTS as fault:
-                    lines.fault(bytes(record), _reason(fault))
+                    found.fault(bytes(record), _reason(fault))
 
     def _home(self, around: tuple[bytes, str, bytes, str]) -> Home:
         home = self._homes.get(around)
@@ -218,7 +223,7 @@ class _Reader:
             home = self._homes[around] = _home(*around)
         return home.begin()
 
-    def _span(self, raw: msgspec.Raw, home: Home, lines: Lines) -> None:
+    def _span(self, raw: msgspec.Raw, home: Home, found: Records) -> None:
         one, unknown = _known(_read_span, _SPAN_NAMES, raw)
         events, links, status = one.events, one.links, one.status
         span = Span(
@@ -245,7 +250,8 @@ class _Reader:
             ),
         )
         inner = enumerate(events or ())
-        lines.extend([home.span(span), *(home.span_event(span, at, self._event(one)) for at, one in inner)])
+        found.add(home.span(span))
+        found.add_rows([home.span_event(span, at, self._event(one)) for at, one in inner])
 
     def _link(self, link: _Link) -> Link:
         return Link(
@@ -263,10 +269,10 @@ class _Reader:
         dropped = event.dropped_attributes_count or 0
         return SpanEvent(name, event.time_unix_nano or 0, attributes, dropped, message)
 
-    def _log(self, raw: msgspec.Raw, home: Home, lines: Lines) -> None:
+    def _log(self, raw: msgspec.Raw, home: Home, found: Records) -> None:
         one, unknown = _known(_read_log, _LOG_NAMES, raw)
         body, message = _body_of(bytes(one.body))
-        lines.add(
+        found.add(
             home.log(
                 Log(
                     _id(one.trace_id),
@@ -294,8 +300,8 @@ def _home(resource: bytes, resource_schema: str, scope: bytes, scope_schema: str
     return Home(resource_of(_object(resource), resource_schema), scope_of(_object(scope), scope_schema))
 
 
-def _metric(raw: msgspec.Raw, home: Home, lines: Lines) -> None:
-    lines.points(_object(bytes(raw)), bytes(raw), home)
+def _metric(raw: msgspec.Raw, home: Home, found: Records) -> None:
+    found.points(_object(bytes(raw)), bytes(raw), home)
 
 
 def _known(read: Callable[[Any], Any], names: frozenset[str], raw: msgspec.Raw) -> tuple[Any, str]:

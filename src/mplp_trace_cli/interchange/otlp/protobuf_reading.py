@@ -1,4 +1,4 @@
-"""Request bodies in protobuf, alone or framed by their lengths: pieces, and their lines.
+"""Request bodies in protobuf, alone or framed by their lengths: pieces, and their records.
 
 Needs the packages of the extra `otlp`.
 """
@@ -18,8 +18,13 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from mplp_trace_cli.domain.errors import InvalidInput
-from mplp_trace_cli.interchange.otlp.lines import KnownAttributes, Lines, Member, exception_message
 from mplp_trace_cli.interchange.otlp.protobuf_messages import ELEMENTS, Request
+from mplp_trace_cli.interchange.otlp.reading_records import (
+    KnownAttributes,
+    Member,
+    Records,
+    exception_message,
+)
 from mplp_trace_cli.interchange.otlp.records import (
     Home,
     Link,
@@ -32,7 +37,7 @@ from mplp_trace_cli.interchange.otlp.records import (
 )
 from mplp_trace_cli.interchange.otlp.values import INT64, plain_message, quoted, text
 from mplp_trace_cli.interchange.otlp.wire import LOGS, METRICS, SPANS, WireFault, broken, signal_of, varint
-from mplp_trace_cli.interchange.translating import Translated
+from mplp_trace_cli.interchange.translating import Row, Translated
 
 _HOMES_KEPT = 1_000
 _STATUSES_KEPT = 10_000
@@ -53,13 +58,13 @@ class ProtobufTranslator:
 
     def translate(self, piece: bytes, /) -> Translated:
         """The lines of a body; raises BrokenFile."""
-        lines = Lines()
+        found = Records()
         try:
             for element in Request.FromString(piece).elements:
-                self._reader.element(element, lines)
+                self._reader.element(element, found)
         except (DecodeError, WireFault) as fault:
             raise broken(self.name, str(fault)) from None
-        return lines.translated()
+        return found.translated()
 
 
 class _Reader:
@@ -71,7 +76,7 @@ class _Reader:
         self._homes: dict[tuple[bytes, str, bytes, str], Home] = {}
         self._statuses: dict[bytes, tuple[int, str]] = {}
 
-    def element(self, raw: bytes, lines: Lines) -> None:
+    def element(self, raw: bytes, found: Records) -> None:
         """Adds the lines of an element of a request."""
         signal = signal_of(memoryview(raw))
         if signal is None:
@@ -80,7 +85,7 @@ class _Reader:
         element = ELEMENTS[signal].FromString(raw)
         around = element.resource, element.schema_url
         for scope in element.scopes:
-            read(scope.records, self._home((*around, scope.scope, scope.schema_url)), lines)
+            read(scope.records, self._home((*around, scope.scope, scope.schema_url)), found)
 
     def _home(self, around: tuple[bytes, str, bytes, str]) -> Home:
         home = self._homes.get(around)
@@ -91,15 +96,15 @@ class _Reader:
         home.begin()
         return home
 
-    def _spans(self, spans: Iterable[Any], home: Home, lines: Lines) -> None:
+    def _spans(self, spans: Iterable[Any], home: Home, found: Records) -> None:
         for one in spans:
             try:
                 span = self._span(one)
-                lines.add(home.span(span))
+                found.add(home.span(span))
                 if one.events:
-                    lines.extend(self._events(one.events, span, home))
+                    found.add_rows(self._events(one.events, span, home))
             except (InvalidInput, DecodeError) as fault:
-                lines.fault(one.SerializeToString(), str(fault))
+                found.fault(one.SerializeToString(), str(fault))
 
     def _span(self, one: Any) -> Span:
         status = one.status
@@ -146,7 +151,7 @@ class _Reader:
                 self._statuses[raw] = found
         return found
 
-    def _events(self, events: Iterable[Any], span: Span, home: Home) -> list[str]:
+    def _events(self, events: Iterable[Any], span: Span, home: Home) -> list[Row]:
         made = []
         for place, one in enumerate(events):
             name, attributes = one.name, self._attributes(one.attributes)
@@ -155,12 +160,12 @@ class _Reader:
             made.append(home.span_event(span, place, event))
         return made
 
-    def _logs(self, records: Iterable[Any], home: Home, lines: Lines) -> None:
+    def _logs(self, records: Iterable[Any], home: Home, found: Records) -> None:
         for one in records:
             try:
-                lines.add(home.log(self._log(one)))
+                found.add(home.log(self._log(one)))
             except (InvalidInput, DecodeError) as fault:
-                lines.fault(one.SerializeToString(), str(fault))
+                found.fault(one.SerializeToString(), str(fault))
 
     def _log(self, one: Any) -> Log:
         body, message = _body(one.body)
@@ -179,10 +184,10 @@ class _Reader:
             one.dropped_attributes_count,
         )
 
-    def _metrics(self, metrics: Iterable[bytes], home: Home, lines: Lines) -> None:
+    def _metrics(self, metrics: Iterable[bytes], home: Home, found: Records) -> None:
         for raw in metrics:
             metric = MessageToDict(Metric.FromString(raw), use_integers_for_enums=True)
-            lines.points(metric, raw, home)
+            found.points(metric, raw, home)
 
 
 def _home(resource: bytes, resource_schema: str, scope: bytes, scope_schema: str) -> Home:

@@ -1,4 +1,4 @@
-"""Spans, their events, log records and metric points as JSON lines of ours: how each finds its place.
+"""Spans, their events, log records and metric points as events of ours: how each finds its place.
 
 An event's columns hold what has a column, its data the attributes at the top level and one member `otlp`
 with all the rest. What a record is given as here is the same whether it came as JSON, as protobuf or from a
@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.json_text import parse
 from mplp_trace_cli.interchange.otlp.own import (
     KIND,
@@ -26,16 +26,17 @@ from mplp_trace_cli.interchange.otlp.own import (
 from mplp_trace_cli.interchange.otlp.points import Point
 from mplp_trace_cli.interchange.otlp.values import (
     Plain,
+    integer,
     pairs_of,
     plain_attributes,
     quoted,
     text,
 )
+from mplp_trace_cli.interchange.translating import Row
 
 OK, ERROR = 1, 2
 KINDS = ("", "internal", "server", "client", "producer", "consumer")
 """What the kinds of spans are called, by their number; the first says nothing."""
-NS = 1_000_000_000
 is_trace_id = re.compile("(?!0{32})[0-9a-f]{32}").fullmatch
 is_span_id = re.compile("(?!0{16})[0-9a-f]{16}").fullmatch
 """As in `domain.w3c`, for what is asked many times a span."""
@@ -101,7 +102,6 @@ class SpanEvent(NamedTuple):
     attributes: Attributes
     dropped: int = 0
     message: str | None = None
-    unknown: str = ""
 
 
 class Link(NamedTuple):
@@ -171,7 +171,7 @@ def _unknown(members: str) -> str:
 
 
 class Home:
-    """Where records lie, a resource and a scope: makes their lines, which all tell of it."""
+    """Where records lie, a resource and a scope: makes their events, which all tell of it."""
 
     def __init__(self, resource: Mapping[str, Any], scope: Mapping[str, Any]) -> None:
         """Both in the form of `resource_of` and `scope_of`."""
@@ -179,7 +179,6 @@ class Home:
         named = attributes.get("service.name") if isinstance(attributes, Mapping) else None
         self.service = named if isinstance(named, str) and named else None
         self.scope = str(scope.get("name", ""))
-        self._source = "" if self.service is None else f',"source":{quoted(self.service)}'
         self._around = "".join(
             f',"{name}":{text(value)}' for name, value in (("resource", resource), ("scope", scope)) if value
         )
@@ -202,72 +201,83 @@ class Home:
             self._trace_id = _digest(text(ordered))[:32]
         return self._trace_id
 
-    def span(self, span: Span) -> str:
-        """The line of a span."""
-        own = self._own_span(span) if self._is_own and KIND in span.attributes.members else None
-        if own is not None:
+    def span(self, span: Span) -> Row | str:
+        """The event of a span; of one of our own, the line that it was made of."""
+        if self._is_own and KIND in span.attributes.members and (own := self._own_span(span)):
             return own
         event_id, trace_id, odd = self._ids(span)
-        start, end = span.start_ns, span.end_ns
-        times = f',"duration_ms":{(end - start) / 1e6}' if end >= start > 0 else ""
-        otlp = f',"start_ns":{start}' if start else ""
+        start, end, status, said = span.start_ns, span.end_ns, span.status, span.status_message
+        otlp = f',"kind":{_kind(span.kind)}' if span.kind else ""
+        if start:
+            otlp += f',"start_ns":{start}'
         if end:
             otlp += f',"end_ns":{end}'
-        if span.kind:
-            otlp = f',"kind":{_kind(span.kind)}' + otlp
-        if span.status or span.status_message:
-            otlp += _status(span)
+        if status or said:
+            otlp += _status(status, said)
+        parent: str | None = span.parent
+        if not parent or not is_span_id(parent):
+            odd += f',"parent":{quoted(span.parent)}' if parent else ""
+            parent = None
         if not span.name:
             odd += ',"name":""'
-        if span.parent:
-            times += f',"parent_event_id":"{span.parent}"' if is_span_id(span.parent) else ""
-            odd += "" if is_span_id(span.parent) else f',"parent":{quoted(span.parent)}'
-        said = f',"message":{quoted(span.status_message)}' if span.status_message else ""
         return (
-            f'{{"event_id":"{event_id}","trace_id":"{trace_id}","event_type":{quoted(span.name or "span")}'
-            f',"level":"{"error" if span.status == ERROR else "info"}"{said}{_timestamp(start or end)}{times}'
-            f"{self._source}{self._data('span', otlp + odd + span.rest, span.attributes)}}}\n"
+            event_id,
+            trace_id,
+            span.name or "span",
+            "error" if status == ERROR else "info",
+            said or None,
+            self._data("span", otlp + odd + span.rest, span.attributes),
+            (start or end) // 1000 or None,
+            (end - start) / 1e6 if end >= start > 0 else None,
+            parent,
+            self.service,
         )
 
-    def span_event(self, span: Span, place: int, event: SpanEvent) -> str:
-        """The line of the event at a place, from 0, among those of its span."""
+    def span_event(self, span: Span, place: int, event: SpanEvent) -> Row:
+        """The event at a place, from 0, among those of its span."""
         span_id, trace_id, _ = self._ids(span)
         otlp = "" if event.name else ',"name":""'
         if event.time_ns:
             otlp += f',"time_ns":{event.time_ns}'
         if event.dropped:
             otlp += f',"dropped_attributes_count":{event.dropped}'
-        said = "" if event.message is None else f',"message":{quoted(event.message)}'
         return (
-            f'{{"event_id":"{span_id}.{place}","trace_id":"{trace_id}"'
-            f',"event_type":{quoted(event.name or "event")}'
-            f',"level":"{"error" if event.name == "exception" else "info"}"{said}'
-            f'{_timestamp(event.time_ns or span.start_ns)},"parent_event_id":"{span_id}"{self._source}'
-            f"{self._data('event', otlp + _unknown(event.unknown), event.attributes)}}}\n"
+            f"{span_id}.{place}",
+            trace_id,
+            event.name or "event",
+            "error" if event.name == "exception" else "info",
+            event.message,
+            self._data("event", otlp, event.attributes),
+            (event.time_ns or span.start_ns) // 1000 or None,
+            None,
+            span_id,
+            self.service,
         )
 
-    def log(self, log: Log) -> str:
-        """The line of a log record."""
+    def log(self, log: Log) -> Row:
+        """The event of a log record."""
         trace_id, odd = self._trace_of(log.trace_id)
-        parent = ""
-        if is_span_id(log.span_id):
-            parent = f',"parent_event_id":"{log.span_id}"'
-        elif log.span_id:
+        parent = log.span_id if is_span_id(log.span_id) else None
+        if log.span_id and parent is None:
             odd += f',"span_id":{quoted(log.span_id)}'
         message = log.message if log.message is not None else log.body
-        said = f',"message":{quoted(message)}' if message else ""
-        line = (
-            f',"trace_id":"{trace_id}","event_type":{quoted(log.event_name or "log")}'
-            f',"level":"{level_of(log.severity, log.severity_text)}"{said}'
-            f"{_timestamp(log.time_ns or log.observed_ns)}{parent}{self._source}"
-            f"{self._data('log', _log_members(log) + odd, log.attributes)}}}\n"
+        data = self._data("log", _log_members(log) + odd, log.attributes)
+        return (
+            self._id_of("log", f"{trace_id} {parent} {data}"),
+            trace_id,
+            log.event_name or "log",
+            level_of(log.severity, log.severity_text),
+            message or None,
+            data,
+            (log.time_ns or log.observed_ns) // 1000 or None,
+            None,
+            parent,
+            self.service,
         )
-        return f'{{"event_id":"{self._id_of("log", line)}"{line}'
 
-    def point(self, point: Point) -> str:
-        """The line of a metric point."""
-        own = self._own_point(point) if self._is_own else None
-        if own is not None:
+    def point(self, point: Point) -> Row | str:
+        """The event of a metric point; of one of our own, the line that it was made of."""
+        if self._is_own and (own := self._own_point(point)):
             return own
         attributes = plain_attributes(point.attributes)
         standard = {
@@ -276,16 +286,21 @@ class Home:
             "metric_unit": point.unit or "1",
             "tags": {key: _tag(value) for key, value in point.attributes},
         }
-        otlp = {"attributes": attributes} if attributes else {}
-        members = text({**otlp, **point.otlp})[1:-1]
-        if not point.name:
-            members += ',"name":""'
-        line = (
-            f',"trace_id":"{self.trace_id}","event_type":"performance_metric"'
-            f"{_timestamp(point.time_ns)}{self._source}"
-            f"{self._data('metric', f',{members}', Attributes(text(standard)[1:-1]))}}}\n"
+        otlp = text({**({"attributes": attributes} if attributes else {}), **point.otlp})[1:-1]
+        odd = "" if point.name else ',"name":""'
+        data = self._data("metric", f",{otlp}{odd}", Attributes(text(standard)[1:-1]))
+        return (
+            self._id_of("metric", data),
+            self.trace_id,
+            "performance_metric",
+            "info",
+            None,
+            data,
+            point.time_ns // 1000 or None,
+            None,
+            None,
+            self.service,
         )
-        return f'{{"event_id":"{self._id_of("metric", line)}"{line}'
 
     def _own_span(self, span: Span) -> str | None:
         line = own_span_line(
@@ -326,7 +341,7 @@ class Home:
         members, verbatim = attributes
         before = f"{members}," if members else ""
         odd = f',"attributes":{verbatim}' if verbatim else ""
-        return f',"data":{{{before}"otlp":{{"signal":"{signal}"{otlp}{odd}{self._around}}}}}'
+        return f'{{{before}"otlp":{{"signal":"{signal}"{otlp}{odd}{self._around}}}}}'
 
     def _ids(self, span: Span) -> tuple[str, str, str]:
         """The ids of the event and the trace of a span, and what is to be said of ids that are none."""
@@ -340,20 +355,21 @@ class Home:
     def _trace_of(self, trace_id: str) -> tuple[str, str]:
         if is_trace_id(trace_id):
             return trace_id, ""
-        return self.trace_id, f',"no_trace":true{f""","trace_id":{quoted(trace_id)}""" if trace_id else ""}'
+        given = f',"trace_id":{quoted(trace_id)}' if trace_id else ""
+        return self.trace_id, f',"no_trace":true{given}'
 
-    def _id_of(self, signal: str, line: str) -> str:
+    def _id_of(self, signal: str, said: str) -> str:
         """An id that is the same whenever the same record is read: by its text and place among equals."""
-        found = _digest(line)
+        found = _digest(said)
         place = self._seen[found] = self._seen.get(found, -1) + 1
-        return f"{signal}-{(_digest(f'{place}{line}') if place else found)[:16]}"
+        return f"{signal}-{(_digest(f'{place}{said}') if place else found)[:16]}"
 
 
 def resource_of(resource: Mapping[str, Any], schema_url: Any = "") -> dict[str, Any]:
     """What a Resource of OTLP/JSON says, in the form in which it is kept; raises InvalidInput."""
     return _present(
         attributes=plain_attributes(pairs_of(resource.get("attributes"))),
-        dropped_attributes_count=int(resource.get("droppedAttributesCount") or 0),
+        dropped_attributes_count=integer(resource.get("droppedAttributesCount") or 0),
         schema_url=schema_url,
         entity_refs=resource.get("entityRefs"),
     )
@@ -362,10 +378,10 @@ def resource_of(resource: Mapping[str, Any], schema_url: Any = "") -> dict[str, 
 def scope_of(scope: Mapping[str, Any], schema_url: Any = "") -> dict[str, Any]:
     """What an InstrumentationScope of OTLP/JSON says, as it is kept; raises InvalidInput."""
     return _present(
-        name=scope.get("name"),
-        version=scope.get("version"),
+        name=_word(scope, "name"),
+        version=_word(scope, "version"),
         attributes=plain_attributes(pairs_of(scope.get("attributes"))),
-        dropped_attributes_count=int(scope.get("droppedAttributesCount") or 0),
+        dropped_attributes_count=integer(scope.get("droppedAttributesCount") or 0),
         schema_url=schema_url,
     )
 
@@ -377,6 +393,13 @@ def level_of(severity: int, severity_text: str) -> str:
     return _LEVEL_OF_WORD.get(severity_text.strip().lower().rstrip("0123456789"), "info")
 
 
+def _word(said: Mapping[str, Any], name: str) -> str | None:
+    value = said.get(name)
+    if not isinstance(value, str | None):
+        raise InvalidInput(f"{name}: must be text")
+    return value
+
+
 def _present(**members: Any) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value}
 
@@ -385,9 +408,9 @@ def _kind(kind: int) -> str:
     return f'"{KINDS[kind]}"' if 0 < kind < len(KINDS) else str(kind)
 
 
-def _status(span: Span) -> str:
-    code = _STATUS.get(span.status, span.status)
-    return f',"status":{text(_present(code=code, message=span.status_message))}'
+@lru_cache(1000)
+def _status(code: int, message: str) -> str:
+    return f',"status":{text(_present(code=_STATUS.get(code, code), message=message))}'
 
 
 def _log_members(log: Log) -> str:
@@ -406,19 +429,6 @@ def _log_members(log: Log) -> str:
 
 def _tag(value: Plain) -> str:
     return value if isinstance(value, str) else text(value)
-
-
-def _timestamp(ns: int) -> str:
-    """The member with an instant, nothing for one that is not known: then it is the present."""
-    if not ns:
-        return ""
-    second, fraction = divmod(ns, NS)
-    return f',"timestamp":"{_second(second)}.{fraction // 1000:06d}Z"'
-
-
-@lru_cache(4096)
-def _second(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _digest(value: str) -> str:

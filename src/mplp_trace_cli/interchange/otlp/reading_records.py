@@ -1,4 +1,4 @@
-"""What both ways of reading share: the lines that come of records, and attributes that were read before."""
+"""What both ways of reading share: the events that come of records, and attributes that were read before."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.interchange.otlp.points import points_of
 from mplp_trace_cli.interchange.otlp.records import Attributes, Home
 from mplp_trace_cli.interchange.otlp.values import Plain, are_odd, quoted, text
-from mplp_trace_cli.interchange.translating import Fault, Translated
+from mplp_trace_cli.interchange.translating import Events, Fault, Row, Translated
 
 MOST_KEPT = 50_000
 """Attributes that are remembered; then all are forgotten, and those that come often come again."""
@@ -23,19 +23,26 @@ Member = tuple[str, str]
 """The key of an attribute, and the JSON text of it as a member of an object."""
 
 
-class Lines:
-    """The lines of a piece so far, and the places of what was faulty."""
+class Records:
+    """What comes of a piece: events, lines of our own, and the places of what was faulty."""
 
     def __init__(self) -> None:
-        self._lines: list[str] = []
+        self._found: list[Row | str | Fault] = []
         self._faults: list[Fault] = []
-        self.add = self._lines.append
-        self.extend = self._lines.extend
+        self._are_rows = True
+        self.add_rows = self._found.extend
+
+    def add(self, found: Row | str) -> None:
+        """Adds an event or a line."""
+        self._found.append(found)
+        if isinstance(found, str):
+            self._are_rows = False
 
     def fault(self, raw: bytes, reason: str) -> None:
         """Holds the place of a record that is none."""
-        self._faults.append(Fault(len(self._lines), raw, reason))
-        self._lines.append("\n")
+        fault = Fault(len(self._found), raw, reason)
+        self._faults.append(fault)
+        self._found.append(fault)
 
     def points(self, metric: Mapping[str, Any], raw: bytes, home: Home) -> None:
         """Adds the points of a metric of OTLP/JSON, whose bytes are `raw`; raises InvalidInput."""
@@ -47,7 +54,14 @@ class Lines:
 
     def translated(self) -> Translated:
         """All of it."""
-        return Translated("".join(self._lines).encode(), self._faults)
+        found, count = self._found, len(self._found)
+        if self._are_rows and not self._faults:
+            return Translated(b"", [], Events(found, range(count), (), count))  # type: ignore[arg-type]
+        rows: list[Row] = [one for one in found if type(one) is tuple]  # type: ignore[misc]
+        places = [place for place, one in enumerate(found) if type(one) is tuple]
+        lines = [(place, one) for place, one in enumerate(found) if isinstance(one, str)]
+        events = Events(rows, places, [place for place, _ in lines], count)
+        return Translated("".join([one for _, one in lines]).encode(), self._faults, events)
 
 
 class KnownAttributes(dict[bytes, Member]):
