@@ -1,7 +1,7 @@
 """What each way in from Python costs a call, in turns with the bare insert of the very rows it made.
 
 `python_ways.py FOLDER CALLS ROUNDS` prints a JSON object: of each way the seconds a call of each round, ours
-and theirs; and of `untraced`, the seconds of an `event` where no trace is open and of a call that does nothing.
+and theirs; `untraced` is an `event` where no trace is open, against a call that does nothing.
 """
 
 from __future__ import annotations

@@ -104,6 +104,11 @@ class SqliteFile:
             _open.discard(self)
             self.db.close()
 
+    def __del__(self) -> None:
+        """Closes what its owner has dropped: from Python 3.13 on there is a warning otherwise."""
+        if hasattr(self, "db"):
+            self.close()
+
     def __enter__(self) -> Self:
         return self
 
