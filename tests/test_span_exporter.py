@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
@@ -383,6 +384,26 @@ def test_trouble_is_logged_once_and_the_spans_are_tried_again(
     exporter.shutdown()
     found = json.loads(cli.ok("events", "--db", str(folder / "traces.duckdb"), "--json"))
     assert [row["event_type"] for row in found] == ["first", "second", "third"]
+
+
+def test_recording_is_not_traced_itself(cli: Cli) -> None:
+    """Also where nobody but the exporter sees to it, what happens in it makes no spans."""
+    (cli.folder / "file").write_text("")
+    exporter = MplpTraceExporter(cli.folder / "file" / "traces.duckdb")
+    suppressed: list[object] = []
+
+    def heard(record: logging.LogRecord) -> bool:
+        suppressed.append(get_value(_SUPPRESS_INSTRUMENTATION_KEY))
+        return False
+
+    logger = logging.getLogger("mplp_trace_cli")
+    logger.addFilter(heard)
+    try:
+        assert exporter.export(spans_of_all_kinds()) is SpanExportResult.FAILURE
+    finally:
+        logger.removeFilter(heard)
+    assert suppressed == [True]
+    assert get_value(_SUPPRESS_INSTRUMENTATION_KEY) is None
 
 
 def test_without_the_sdk_one_error_names_the_extra() -> None:
