@@ -43,6 +43,8 @@ except ModuleNotFoundError as missing:
 
 FOLD_EVENTS = 50_000
 """So many events are folded in the background: an inbox that grows for ever is slow to look at."""
+RETRY_SECONDS = 5.0
+"""How long after something went wrong a trace is ended again."""
 
 _log = logging.getLogger("mplp_trace_cli")
 
@@ -96,8 +98,8 @@ class MplpTraceExporter(SpanExporter):
         if recording is not None:
             self._done(recording.close)
             if not recording.is_inner:  # else the process around this one may have more to say of its trace
-                self._fold(recording)
-            recording.service.close()
+                self._done_untraced(recording.service.fold_if_free)
+            self._done_untraced(recording.service.close)
 
     # -- recording -----------------------------------------------------------------------------------
 
@@ -114,8 +116,15 @@ class MplpTraceExporter(SpanExporter):
         return self._recording
 
     def _done(self, work: Callable[[], object]) -> bool:
-        """Does it, untraced, and sees to what comes later; False when it went wrong, which is logged."""
-        with self._lock, _untraced():
+        """Does it while nobody else records, and sees to what comes later; False when it went wrong."""
+        with self._lock:
+            done = self._done_untraced(work)
+            self._see_to_later(0.0 if done else RETRY_SECONDS)
+        return done
+
+    def _done_untraced(self, work: Callable[[], object]) -> bool:
+        """Does it, and makes no spans of that; False when it went wrong, which is logged."""
+        with _untraced():
             try:
                 work()
             except TraceError as error:
@@ -124,8 +133,6 @@ class MplpTraceExporter(SpanExporter):
                 self._tell(type(error).__name__, "spans could not be recorded", exc_info=True)
             else:
                 return True
-            finally:
-                self._see_to_later()
         return False
 
     def _tell(self, kind: str, message: str, **more: Any) -> None:
@@ -135,14 +142,15 @@ class MplpTraceExporter(SpanExporter):
 
     # -- what is done later, by another thread -------------------------------------------------------
 
-    def _see_to_later(self) -> None:
+    def _see_to_later(self, least_seconds: float) -> None:
         recording = self._recording
         if recording is None or self._timer is not None or self._is_shut_down:
             return
-        due = time.monotonic() if recording.unfolded >= FOLD_EVENTS else recording.next_end
+        now = time.monotonic()
+        due = now if recording.unfolded >= FOLD_EVENTS else recording.next_end
         if due is None:
             return
-        self._timer = threading.Timer(max(0.0, due - time.monotonic()), self._later)
+        self._timer = threading.Timer(max(least_seconds, due - now), self._later)
         self._timer.daemon = True
         try:
             self._timer.start()
@@ -157,16 +165,9 @@ class MplpTraceExporter(SpanExporter):
             return
         if recording.unfolded >= FOLD_EVENTS:
             recording.unfolded = 0
-            self._fold(recording)
+            # Without the lock: the program goes on recording meanwhile.
+            self._done_untraced(recording.service.fold_if_free)
         self._done(recording.end_due)
-
-    def _fold(self, recording: SpanRecording) -> None:
-        """Folds what waits, without the lock: the program goes on recording meanwhile."""
-        with _untraced():
-            try:
-                recording.service.fold_if_free()
-            except TraceError as error:
-                self._tell(error.code, error.message)
 
 
 def attach_parent_from_environment() -> Token[Context]:

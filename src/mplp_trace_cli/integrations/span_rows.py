@@ -118,7 +118,7 @@ class SpanReader:
         otlp.update(shared.members)
         self._add(cells, span.attributes, otlp)
         span_id, trace_id, name, level, _, _, started_at, duration_ms, *_ = cells
-        last = started_at if duration_ms is None else (span.end_time or 0) // 1_000
+        last = started_at + int((duration_ms or 0) * 1_000 + 0.5)  # as an import derives the end of a trace
         for number, event in enumerate(span.events):
             about = _about_event(event)
             about.update(shared.members)
