@@ -36,12 +36,12 @@ STATUSES = ("completed",) * 18 + ("failed", None)
 
 def project_file(events: int) -> Path:
     """A file of that many events, every fifty of them after the line of their trace."""
-    return _file(f"project-{events}.jsonl", _project_lines(events))
+    return file_of(f"project-{events}.jsonl", _project_lines(events))
 
 
 def stream_file(events: int, trace_id: str) -> Path:
     """A file of that many events of one trace, and nothing else."""
-    return _file(f"stream-{events}.jsonl", _stream_lines(events, trace_id))
+    return file_of(f"stream-{events}.jsonl", _stream_lines(events, trace_id))
 
 
 def first_lines(path: Path, count: int) -> Path:
@@ -52,10 +52,11 @@ def first_lines(path: Path, count: int) -> Path:
             for _, line in zip(range(count), file, strict=False):
                 yield line
 
-    return _file(f"{path.stem}-first-{count}.jsonl", lines())
+    return file_of(f"{path.stem}-first-{count}.jsonl", lines())
 
 
-def _file(name: str, lines: Iterator[str]) -> Path:
+def file_of(name: str, lines: Iterator[str]) -> Path:
+    """A file of the benchmarks, made when it is not there."""
     path = FOLDER / name
     if path.exists():
         return path

@@ -29,6 +29,7 @@ import rows_moving
 import rows_process
 import rows_python
 import rows_recording
+import rows_spans
 from ground import FULL, QUICK, Ground
 from harness import BenchmarkFailed, Result
 
@@ -64,6 +65,7 @@ ROWS: dict[str, Row] = {
     "passing": rows_process.passing,
     "hook": rows_process.hook,
     "python": rows_python.python_ways,
+    "spans": rows_spans.spans,
     "crowd-held": rows_recording.crowd_while_held,
     "stream": rows_recording.stream,
     "import": rows_moving.import_file,

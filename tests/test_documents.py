@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mplp_trace_cli import EventFilter
 from mplp_trace_cli.domain.errors import BrokenFile
-from mplp_trace_cli.interchange import json_document
+from mplp_trace_cli.interchange import json_cursor
 from mplp_trace_cli.interchange.json_document import document_lines, looks_like
 from mplp_trace_cli.interchange.sources import CHUNK_BYTES
 from mplp_trace_cli.service import StreamRequest, TraceManagementService
@@ -33,7 +33,7 @@ def lines_of(text: str | bytes, chunk: int = 1 << 20) -> list[str]:
     data = text.encode() if isinstance(text, str) else text
     stream = io.BytesIO(data)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(json_document, "CHUNK_BYTES", chunk)
+        patched.setattr(json_cursor, "CHUNK_BYTES", chunk)
         lines = document_lines(stream, stream.read(chunk), "doc.json")
         whole = b"".join(iter(lambda: lines.read(7), b""))
     return whole.decode().split("\n")[:-1]

@@ -27,8 +27,9 @@ from mplp_trace_cli.domain.ids import IdPool
 from mplp_trace_cli.domain.lines import LineRules
 from mplp_trace_cli.interchange.decoder import LineDecoder
 from mplp_trace_cli.interchange.pipes import widen
+from mplp_trace_cli.interchange.rows import checked_rows, with_lines
 from mplp_trace_cli.interchange.sources import Chunk
-from mplp_trace_cli.interchange.translating import Translated, Translator
+from mplp_trace_cli.interchange.translating import Events, Translated, Translator
 from mplp_trace_cli.storage.groups import Line
 
 WORKERS = 2
@@ -108,7 +109,7 @@ def decode_translated(
 ) -> Iterator[Decoded]:
     """Decodes what was translated in this process; the first line has the number `first`."""
     decoder = LineDecoder(rules.line_rules())
-    yield from _numbered((_decode_lines(decoder, 0, piece) for piece in pieces), first)
+    yield from _numbered((_decode_translated(decoder, 0, piece) for piece in pieces), first)
 
 
 def _translated(
@@ -119,15 +120,28 @@ def _translated(
         return
     decoder = LineDecoder(rules.line_rules())
     for chunk in chunks:
-        yield _decode_lines(decoder, chunk.offset, translator.translate(chunk.data))
+        yield _decode_translated(decoder, chunk.offset, translator.translate(chunk.data))
 
 
-def _decode_lines(decoder: LineDecoder, offset: int, translated: Translated) -> Decoded:
-    """The lines of a translation, numbered from 0."""
+def _decode_translated(decoder: LineDecoder, offset: int, translated: Translated) -> Decoded:
+    """The events and lines of a translation, numbered from 0."""
     chunk = Chunk(0, offset, translated.lines)
     events, others = _decode(decoder, chunk)
+    if translated.events is not None:
+        chunk, events, others = _with_rows(decoder, translated.events, Decoded(chunk, events, others))
     faults = [Line(fault.line, offset, fault.raw, None, reason=fault.reason) for fault in translated.faults]
     return Decoded(chunk, events, [line._replace(offset=offset) for line in others] + faults)
+
+
+def _with_rows(decoder: LineDecoder, given: Events, read: Decoded) -> Decoded:
+    """The events that were given as rows, and what was read of the lines beside them."""
+    rows, bad = checked_rows(given, decoder.rules.event, SCHEMA)
+    places = given.line_places
+    others = [line._replace(number=places[line.number]) for line in read.others]
+    if read.events.num_rows:
+        rows = with_lines(rows, read.events, places)
+    # Nothing of a row is asked for later but its number.
+    return Decoded(read.chunk._replace(data=b"\n" * given.lines), rows, others + bad)
 
 
 def _numbered(pieces: Iterable[Decoded], first: int = 1) -> Iterator[Decoded]:
@@ -236,7 +250,7 @@ def _serve() -> None:
                 events, others = _decode(decoder, Chunk(number, offset, data, skipped))
             else:
                 try:
-                    chunk, events, others = _decode_lines(decoder, offset, translator.translate(data))
+                    chunk, events, others = _decode_translated(decoder, offset, translator.translate(data))
                 except BrokenFile as error:
                     _send(stdout, pickle.dumps(error))
                     continue

@@ -15,7 +15,7 @@ from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.questions import ExportRequest
-from mplp_trace_cli.interchange.formats import OUTPUT_FORMATS, SUFFIXES, WITHOUT_METRICS, WRITERS
+from mplp_trace_cli.interchange.formats import FOLDERS, OUTPUT_FORMATS, SUFFIXES, WITHOUT_METRICS, WRITERS
 from mplp_trace_cli.interchange.targets import STDOUT, pump, text_stream, whole_file, whole_folder
 from mplp_trace_cli.storage.rows import rows_of
 from mplp_trace_cli.storage.sql import statement
@@ -91,6 +91,8 @@ class _Plan:
 
     @property
     def is_folder(self) -> bool:
+        if self.format in FOLDERS:
+            return self.destination.endswith("/")
         return self.format in _TABULAR and (len(self.tables) > 1 or self.partition_by is not None)
 
 
@@ -165,8 +167,7 @@ def export(db: Connection, selection: Selection, plan: _Plan, store: StorePaths)
     notes: list[str] = []
     if plan.is_folder:
         with whole_folder(plan.destination, plan.umask, store) as folder:
-            for table in plan.tables:
-                _write_table(db, plan, table, os.path.join(folder, table))
+            notes = _write_folder(db, plan, folder)
     elif plan.destination == STDOUT and plan.format != "parquet":
         notes = _write_file(db, plan, STDOUT)
     elif plan.destination == STDOUT:
@@ -219,6 +220,25 @@ def _count(db: Connection, table: str) -> int:
     return int(count)
 
 
+def _write_folder(db: Connection, plan: _Plan, folder: str) -> list[str]:
+    """Writes the files of a folder and tells what their format could not carry."""
+    if plan.format in FOLDERS:
+        module = import_module(f"mplp_trace_cli.interchange.{WRITERS[plan.format]}")
+        suffix = _packed_suffix(plan)
+        notes: list[str] = module.write_folder(
+            _wanted(db, plan),
+            lambda name: text_stream(os.path.join(folder, name + suffix), plan.compression),
+        )
+        return notes
+    for table in plan.tables:
+        _write_table(db, plan, table, os.path.join(folder, table))
+    return []
+
+
+def _packed_suffix(plan: _Plan) -> str:
+    return {"gzip": ".gz", "zstd": ".zst"}.get(plan.compression, "")
+
+
 def _write_file(db: Connection, plan: _Plan, path: str) -> list[str]:
     """Writes a file and tells what its format could not carry."""
     if plan.format == "parquet":
@@ -238,9 +258,12 @@ def _write_file(db: Connection, plan: _Plan, path: str) -> list[str]:
 
 def _write_foreign(db: Connection, plan: _Plan, stream: IO[bytes]) -> list[str]:
     module = import_module(f"mplp_trace_cli.interchange.{WRITERS[plan.format]}")
-    wanted = Export(db, plan.destination, plan.include_events, plan.include_metrics)
-    notes: list[str] = module.write(wanted, stream)
+    notes: list[str] = module.write(_wanted(db, plan), stream)
     return notes
+
+
+def _wanted(db: Connection, plan: _Plan) -> Export:
+    return Export(db, plan.destination, plan.include_events, plan.include_metrics)
 
 
 def _parquet_to_stdout(db: Connection, plan: _Plan) -> None:
@@ -331,8 +354,7 @@ def _write_table(db: Connection, plan: _Plan, table: str, stem: str) -> None:
     elif plan.format == "parquet":
         _copy_parquet(db, plan, table, f"{stem}.parquet")
     else:
-        suffix = {"gzip": ".gz", "zstd": ".zst"}.get(plan.compression, "")
-        with text_stream(f"{stem}.csv{suffix}", plan.compression) as stream:
+        with text_stream(f"{stem}.csv{_packed_suffix(plan)}", plan.compression) as stream:
             _copy_csv(db, plan, table, stream)
 
 

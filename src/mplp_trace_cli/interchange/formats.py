@@ -1,27 +1,32 @@
 """The formats by name: which module of this room reads each, and which writes it.
 
 A module that reads has `looks_like(head, path)`, true when the first bytes of a file or its name say that it
-is of this format, and `FORMAT`, an InputFormat. One that writes has `write(export, stream)`. Both are
-imported when they are needed; this one costs nothing, and is what the command line knows of them.
+is of this format, and `FORMAT`, an InputFormat. One that writes has `write(export, stream)`, and
+`write_folder(export, opened)` where it can be a folder of files. All are imported when they are needed; this
+one costs nothing, and is what the command line knows of them.
 """
 
 from __future__ import annotations
 
 AUTO = "auto"
 READERS = {
-    "mplp": "mplp_reading",
+    "otlp": "otlp.reading",
     "chrome": "chrome.reading",
+    "mplp": "mplp_reading",
     "json": "json_document",
     "jsonl": "json_lines",
 }
 """In the order in which a file is tried: JSON lines are what is left."""
 WRITERS: dict[str, str] = {
-    "mplp": "mplp_writing",
+    "otlp": "otlp.writing",
     "chrome": "chrome.writing",
+    "mplp": "mplp_writing",
 }
 """The formats that are written a record at a time; DuckDB writes the others."""
 WITHOUT_METRICS = ("mplp",)
 """The formats that have no place for metric samples."""
+FOLDERS = ("otlp",)
+"""Of these the formats that are a folder of files where the destination ends in `/`."""
 INPUT_FORMATS = (AUTO, *sorted(READERS))
 OUTPUT_FORMATS = ("json", "jsonl", "csv", "parquet", *sorted(WRITERS))
 SUFFIXES = {
@@ -35,5 +40,10 @@ SUFFIXES = {
     ".ndjson": "jsonl",
     ".csv": "csv",
     ".parquet": "parquet",
+    ".otlp.json": "otlp",
+    ".otlp.jsonl": "otlp",
+    ".otlp": "otlp",
+    ".pb": "otlp",
+    ".binpb": "otlp",
 }
 """What a file is called; a suffix of two parts, such as `.otlp.json`, wins over its last part."""

@@ -16,6 +16,28 @@ from mplp_trace_cli.interchange.sources import CHUNK_BYTES, Readable
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 
+class LineStream:
+    """Gives lines of text as a stream of bytes, each with its line break."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._rest = b""
+
+    def read(self, size: int, /) -> bytes:
+        """Whole lines, at least `size` bytes of them unless it is the end."""
+        parts = [self._rest]
+        length = len(self._rest)
+        for line in self._lines:
+            encoded = line.encode("utf-8", "surrogatepass") + b"\n"
+            parts.append(encoded)
+            length += len(encoded)
+            if length >= size:
+                break
+        whole = b"".join(parts)
+        self._rest = whole[size:]
+        return whole[:size]
+
+
 class JsonCursor:
     """Reads a document piece by piece; `head` is its beginning, and not empty."""
 

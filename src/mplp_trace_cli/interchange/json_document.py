@@ -13,7 +13,7 @@ from mplp_trace_cli.domain.errors import BrokenFile, InvalidInput
 from mplp_trace_cli.domain.ids import new_id
 from mplp_trace_cli.domain.json_text import JsonFault, add_members, elements, members, one_line
 from mplp_trace_cli.interchange.decoding import Decoded, decoded
-from mplp_trace_cli.interchange.json_cursor import JsonCursor
+from mplp_trace_cli.interchange.json_cursor import JsonCursor, LineStream
 from mplp_trace_cli.interchange.json_lines import is_large
 from mplp_trace_cli.interchange.reading import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import BOM, CHUNK_BYTES, Readable, chunks, first_bytes, without_bom
@@ -51,31 +51,9 @@ def _read(opened: Opened) -> Iterator[Decoded]:
 FORMAT = InputFormat(_read)
 
 
-def document_lines(stream: Readable, head: bytes, name: str) -> DocumentLines:
+def document_lines(stream: Readable, head: bytes, name: str) -> LineStream:
     """A stream of JSON lines with the records of a document."""
-    return DocumentLines(Document(stream, head, name))
-
-
-class DocumentLines:
-    """Gives the records of a document as bytes of JSON lines."""
-
-    def __init__(self, document: Document) -> None:
-        self._lines = document.lines()
-        self._rest = b""
-
-    def read(self, size: int, /) -> bytes:
-        """Whole lines, at least `size` bytes of them unless it is the end."""
-        parts = [self._rest]
-        length = len(self._rest)
-        for line in self._lines:
-            encoded = line.encode("utf-8", "surrogatepass") + b"\n"
-            parts.append(encoded)
-            length += len(encoded)
-            if length >= size:
-                break
-        whole = b"".join(parts)
-        self._rest = whole[size:]
-        return whole[:size]
+    return LineStream(Document(stream, head, name).lines())
 
 
 class Document(JsonCursor):

@@ -157,8 +157,10 @@ def without_bom(head: bytes, name: str) -> bytes:
     return head.removeprefix(BOM)
 
 
-def chunks(stream: Readable, head: bytes, first_offset: int = 0) -> Iterator[Chunk]:
-    """Cuts a stream, whose first bytes are `head`, into chunks of whole lines."""
+def chunks(
+    stream: Readable, head: bytes, first_offset: int = 0, longest: int = MAX_LINE_BYTES
+) -> Iterator[Chunk]:
+    """Cuts a stream, whose first bytes are `head`, into chunks of whole lines of up to `longest` bytes."""
     number, offset = 1, first_offset
     rest = head
     while True:
@@ -171,7 +173,7 @@ def chunks(stream: Readable, head: bytes, first_offset: int = 0) -> Iterator[Chu
         rest = whole[cut:]
         if not data:
             return
-        if len(rest) > MAX_LINE_BYTES:
+        if len(rest) > longest:
             skipped, after = _skip_line(stream)
             yield Chunk(number, offset, rest, skipped)
             number, offset = number + 1, offset + len(rest) + skipped

@@ -26,7 +26,7 @@ BLOCK_BYTES = 1 << 20
 GZIP_LEVEL = 1
 ENTRIES = ("traces", "events", "metrics")
 _SUFFIX = r"\.(csv(\.gz|\.zst)?|parquet)"
-_TABLE_FILE = re.compile(rf"({'|'.join(ENTRIES)}){_SUFFIX}")
+_TABLE_FILE = re.compile(rf"({'|'.join(ENTRIES)}){_SUFFIX}|(traces|logs|metrics)\.pb(\.gz|\.zst)?")
 _PARTITION = re.compile(r"(day|month|context_id)=.*", re.DOTALL)
 _PART_FILE = re.compile(rf"data_\d+{_SUFFIX}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -13,11 +14,29 @@ class Fault(NamedTuple):
     reason: str
 
 
+Row = tuple[str, str, str, str, str | None, str, int | None, float | None, str | None, str | None]
+"""The values of an EventRow, without a timestamp where it is the present."""
+
+
 class Translated(NamedTuple):
     """JSON lines, each with its line break; a blank one holds the place of a fault."""
 
     lines: bytes
     faults: list[Fault]
+    events: Events | None = None
+    """Events that need no reading, instead of lines. Then `lines` has no blank ones."""
+
+
+class Events(NamedTuple):
+    """Events as their values: JSON by construction, with ids that are ids. All else is still looked at."""
+
+    rows: list[Row]
+    places: Sequence[int]
+    """Where the lines of the rows would be, from 0."""
+    line_places: Sequence[int]
+    """The same of the lines that there are beside the rows."""
+    lines: int
+    """How many lines there would be in all, with those of faults."""
 
 
 class Translator(Protocol):

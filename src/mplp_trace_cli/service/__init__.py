@@ -25,6 +25,7 @@ from mplp_trace_cli.service.base import Wiring, operation, request_of
 from mplp_trace_cli.service.following import FollowingService
 from mplp_trace_cli.service.keeping import KeepingService
 from mplp_trace_cli.service.mending import MendingService
+from mplp_trace_cli.service.spans import SpanService
 from mplp_trace_cli.storage.forking import is_clean
 from mplp_trace_cli.storage.recording import Ending
 
@@ -56,7 +57,7 @@ class StreamRequest(NamedTuple):
     context_id: str | None = None
 
 
-class TraceManagementService(FollowingService, KeepingService, MendingService, AlertingService):
+class TraceManagementService(FollowingService, KeepingService, MendingService, AlertingService, SpanService):
     """Records traces and events and answers questions about them. Safe to share between threads."""
 
     # -- recording ---------------------------------------------------------------------------------

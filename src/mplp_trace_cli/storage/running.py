@@ -11,6 +11,7 @@ import glob
 import os
 import secrets
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -37,6 +38,8 @@ class _Running:
         for db in self.open.values():
             leave_alone(db)
         self.open, self.lock = {}, threading.Lock()
+        if "duckdb" in sys.modules:  # which made a connection of its own as it was imported
+            leave_alone(sys.modules["duckdb"].default_connection())
 
 
 def leave_alone(db: duckdb.DuckDBPyConnection) -> None:

@@ -1,0 +1,1 @@
+"""OpenTelemetry's protocol as files: OTLP/JSON and protobuf, in and out."""

@@ -1,0 +1,119 @@
+"""What is exported, as records of OTLP in their order: traces, then events, then metric samples.
+
+An event that came from OTLP is the record that it was; any other is written as one of our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mplp_trace_cli.domain.event_row import EventRow
+from mplp_trace_cli.interchange.exporting import Export
+from mplp_trace_cli.interchange.otlp.batches import Home, Record
+from mplp_trace_cli.interchange.otlp.own_records import (
+    SampleColumns,
+    TraceColumns,
+    event_span,
+    own_home,
+    sample_metric,
+    trace_span,
+)
+from mplp_trace_cli.interchange.otlp.restoring import Restorer, SpanEvent
+from mplp_trace_cli.storage.rows import rows_of
+from mplp_trace_cli.storage.sql import statement
+
+KEPT_HOMES = 1_000
+OWN_SIZE = 300
+"""About how many bytes a record has besides an event's data."""
+
+
+def exported(export: Export) -> Iterator[Record]:
+    """The records of an export."""
+    return _Exported(export).records()
+
+
+class _Exported:
+    """An export that goes on: the last span waits for its events."""
+
+    def __init__(self, export: Export) -> None:
+        self._export = export
+        self._restorer = Restorer()
+        self._homes: dict[tuple[str, str | None], Home] = {}
+        self._span: tuple[EventRow, Record] | None = None
+        """The last span that came from OTLP: its events, which follow it, are put into it."""
+
+    def records(self) -> Iterator[Record]:
+        """The records, one after another."""
+        yield from self._traces()
+        if self._export.include_events:
+            yield from self._events()
+        if self._export.include_metrics:
+            yield from self._samples()
+
+    def _traces(self) -> Iterator[Record]:
+        home = self._own_home("traces", None)
+        for row in rows_of(self._export.db, statement("otlp_traces")):
+            trace = TraceColumns(*row)
+            yield Record(home, trace_span(trace), OWN_SIZE + len(trace.metadata))
+
+    def _events(self) -> Iterator[Record]:
+        for *columns, has_root in rows_of(self._export.db, statement("otlp_events")):
+            event = EventRow(*columns)
+            restored = self._restorer.restored(event) if '"otlp":' in event.data else None
+            if isinstance(restored, SpanEvent) and self._put_inside(event, restored):
+                continue
+            yield from self._waiting()
+            if not isinstance(restored, Record):
+                yield self._own(event, has_root=has_root)
+            elif restored.home.signal == "traces":
+                self._span = (event, restored)
+            else:
+                yield restored
+        yield from self._waiting()
+
+    def _waiting(self) -> Iterator[Record]:
+        """The span that waited for its events."""
+        if self._span is not None:
+            yield self._span[1]
+        self._span = None
+
+    def _put_inside(self, event: EventRow, inner: SpanEvent) -> bool:
+        """Puts an event of a span into its span, when that is the one before and the place is the next."""
+        if self._span is None:
+            return False
+        span, record = self._span
+        place = len(record.body.get("events", ()))
+        if not _is_inside(event, span, place):
+            return False
+        record.body.setdefault("events", []).append(inner.body)
+        self._span = (span, record._replace(size=record.size + 2 * len(event.data)))
+        return True
+
+    def _own(self, event: EventRow, *, has_root: bool) -> Record:
+        home = self._own_home("traces", event.source)
+        return Record(home, event_span(event, has_root=has_root), OWN_SIZE + 2 * len(event.data))
+
+    def _samples(self) -> Iterator[Record]:
+        home = self._own_home("metrics", None)
+        for row in rows_of(self._export.db, statement("otlp_metrics")):
+            sample = SampleColumns(*row)
+            yield Record(home, sample_metric(sample), OWN_SIZE + len(sample.labels))
+
+    def _own_home(self, signal: str, source: str | None) -> Home:
+        home = self._homes.get((signal, source))
+        if home is None:
+            if len(self._homes) >= KEPT_HOMES:
+                self._homes.clear()
+            resource, scope = own_home(source)
+            home = self._homes[signal, source] = Home(signal, {"resource": resource}, {"scope": scope})
+        return home
+
+
+def _is_inside(event: EventRow, span: EventRow, place: int) -> bool:
+    """True for the event at a place of a span."""
+    same = (event.trace_id, event.parent_event_id, event.source) == (
+        span.trace_id,
+        span.event_id,
+        span.source,
+    )
+    return same and event.event_id == f"{span.event_id}.{place}"

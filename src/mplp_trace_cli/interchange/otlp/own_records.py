@@ -1,0 +1,256 @@
+"""Our own events, traces and metric samples as records of OTLP, in its JSON form.
+
+Attributes are what a reader of the other tool looks for; what they cannot say to the letter is said once more
+as text, under the names that `own` reads back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from mplp_trace_cli.domain.event_row import EventRow
+from mplp_trace_cli.domain.times import format_instant
+from mplp_trace_cli.domain.w3c import is_span_id, is_trace_id, w3c_span_id, w3c_trace_id
+from mplp_trace_cli.interchange.otlp.own import KIND, NO_SOURCE, NS, RESERVED, SCOPE, root_span_id
+from mplp_trace_cli.interchange.otlp.values import INT64, OTLP, key_values, otlp_value
+
+Json = dict[str, Any]
+
+LATEST_NS = (1 << 63) - 1
+"""The last instant that every reader can hold; OTLP has none before 1970."""
+MAX_DEPTH = 16
+"""Levels of values in values: readers of protobuf refuse a message in which there are very many."""
+INTERNAL, OK, ERROR, DELTA = 1, 1, 2, 1
+_ERRORS = ("error", "critical")
+_encode, _decode = msgspec.json.encode, msgspec.json.decode
+
+
+class TraceColumns(NamedTuple):
+    """A trace as it is exported: metadata and tags are JSON text, instants microseconds since 1970."""
+
+    trace_id: str
+    context_id: str
+    execution_id: str | None
+    trace_type: str
+    name: str
+    description: str | None
+    status: str
+    metadata: str
+    tags: str
+    started_at: int
+    completed_at: int | None
+    expires_at: int | None
+
+
+class SampleColumns(NamedTuple):
+    """A metric sample as it is exported: labels and buckets are JSON text."""
+
+    name: str
+    type: str
+    value: float
+    unit: str | None
+    help: str | None
+    labels: str
+    buckets: str | None
+    timestamp: int
+
+
+def own_home(source: str | None) -> tuple[Json, Json]:
+    """The resource and the scope of what came from a source."""
+    service = source or NO_SOURCE
+    resource = {"attributes": [_text("service.name", service)]}
+    return resource, {"name": SCOPE}
+
+
+def event_span(event: EventRow, *, has_root: bool) -> Json:
+    """An event as a span; without a parent it hangs on the span of its trace, where there is one."""
+    start, end = _bounds(event)
+    attributes = _event_attributes(event, start, end)
+    span: Json = {
+        "traceId": w3c_trace_id(event.trace_id),
+        "spanId": w3c_span_id(event.event_id),
+        "name": event.event_type,
+        "kind": INTERNAL,
+        "startTimeUnixNano": str(start),
+        "endTimeUnixNano": str(end),
+        "attributes": attributes,
+    }
+    if event.parent_event_id is not None:
+        span["parentSpanId"] = w3c_span_id(event.parent_event_id)
+    elif has_root:
+        span["parentSpanId"] = root_span_id(event.trace_id)
+    if event.level in _ERRORS:
+        span["status"] = {"code": ERROR, **({"message": event.message} if event.message else {})}
+    return span
+
+
+def trace_span(trace: TraceColumns) -> Json:
+    """A trace as the span on which its events hang; while it is active it has no end."""
+    said = _texts(
+        ("status", trace.status),
+        ("trace_id", None if is_trace_id(trace.trace_id) else trace.trace_id),
+        ("context_id", trace.context_id),
+        ("execution_id", trace.execution_id),
+        ("trace_type", trace.trace_type),
+        ("description", trace.description),
+        ("started_at", _odd_instant(trace.started_at)),
+        ("completed_at", _odd_instant(trace.completed_at)),
+        ("expires_at", None if trace.expires_at is None else format_instant(trace.expires_at)),
+    )
+    if trace.tags != "[]":
+        said.append({"key": "mplp.tags", "value": otlp_value(_decode(trace.tags))})
+    span: Json = {
+        "traceId": w3c_trace_id(trace.trace_id),
+        "spanId": root_span_id(trace.trace_id),
+        "name": trace.name,
+        "kind": INTERNAL,
+        "startTimeUnixNano": str(_nanoseconds(trace.started_at)),
+        "attributes": [_text(KIND, "trace"), *said, *_object("metadata", trace.metadata)],
+    }
+    if trace.completed_at is not None:
+        span["endTimeUnixNano"] = str(_nanoseconds(trace.completed_at))
+    code = {"completed": OK, "failed": ERROR}.get(trace.status)
+    if code is not None:
+        span["status"] = {"code": code}
+    return span
+
+
+def sample_metric(sample: SampleColumns) -> Json:
+    """A sample as a metric with one point: a counter's increment is a delta."""
+    header = {"name": sample.name, "unit": sample.unit, "description": sample.help}
+    kept = {name: text for name, text in header.items() if text}
+    bounds = [] if sample.buckets is None else [float(bound) for bound in _decode(sample.buckets)]
+    point: Json = {
+        "timeUnixNano": str(_nanoseconds(sample.timestamp)),
+        "attributes": [_text(KIND, "metric"), *_sample_attributes(sample, bounds)],
+    }
+    if sample.type == "histogram":
+        return kept | {"histogram": _one_point(point | _observation(sample.value, bounds), DELTA)}
+    point["asDouble"] = sample.value
+    if sample.type == "counter":
+        return kept | {"sum": _one_point(point, DELTA) | {"isMonotonic": True}}
+    return kept | {"gauge": {"dataPoints": [point]}}
+
+
+def _text(key: str, text: str) -> Json:
+    return {"key": key, "value": {"stringValue": text}}
+
+
+def _texts(*pairs: tuple[str, str | None]) -> list[Json]:
+    return [_text(RESERVED + name, text) for name, text in pairs if text is not None]
+
+
+def _nanoseconds(instant: int) -> int:
+    return min(max(0, instant * NS), LATEST_NS)
+
+
+def _odd_instant(instant: int | None) -> str | None:
+    """The text of an instant that OTLP cannot hold."""
+    if instant is None or _nanoseconds(instant) == instant * NS:
+        return None
+    return format_instant(instant)
+
+
+def _bounds(event: EventRow) -> tuple[int, int]:
+    start = _nanoseconds(event.timestamp)
+    lasted = min(event.duration_ms or 0.0, LATEST_NS / 1e6)
+    return start, min(start + round(lasted * 1e6), LATEST_NS)
+
+
+def _event_attributes(event: EventRow, start: int, end: int) -> list[Json]:
+    is_error = event.level in _ERRORS
+    implied = "error" if is_error else "info"
+    told = is_error and event.message != ""
+    said = _texts(
+        ("event_id", None if is_span_id(event.event_id) else event.event_id),
+        ("trace_id", None if is_trace_id(event.trace_id) else event.trace_id),
+        ("parent_event_id", _odd_parent(event)),
+        ("level", None if event.level == implied else event.level),
+        ("message", None if told else event.message),
+        ("source", event.source if event.source in ("", NO_SOURCE) else None),
+        ("timestamp", _odd_instant(event.timestamp)),
+    )
+    if event.duration_ms is None:
+        said.append({"key": "mplp.instant", "value": {"boolValue": True}})
+    elif (end - start) / 1e6 != event.duration_ms:
+        said.append({"key": "mplp.duration_ms", "value": {"doubleValue": event.duration_ms}})
+    return [_text(KIND, "event"), *said, *_object("data", event.data)]
+
+
+def _odd_parent(event: EventRow) -> str | None:
+    """The id of a parent that the parent's span id does not give back."""
+    parent = event.parent_event_id
+    is_plain = parent is None or (is_span_id(parent) and parent != root_span_id(event.trace_id))
+    return None if is_plain else parent
+
+
+def _object(name: str, text: str) -> list[Json]:
+    """An object's members as attributes, and its text when they do not give it back to the letter."""
+    if text == "{}":
+        return []
+    try:
+        value = _decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        return _texts((name, text))  # escapes of half characters are beyond UTF-8
+    if text.count("{") + text.count("[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        return _texts((name, text))
+    plain = {key: inner for key, inner in value.items() if _is_plain(key)}
+    same = len(plain) == len(value) and _fits(value) and _encode(value) == text.encode()
+    return key_values(plain) + ([] if same else _texts((name, text)))
+
+
+def _is_plain(key: str) -> bool:
+    """True for a key that an attribute can have, and that is nobody's own."""
+    return key not in ("", OTLP) and not key.startswith(RESERVED)
+
+
+def _fits(value: Any) -> bool:
+    """True when every integer has at most 64 bits."""
+    if isinstance(value, dict):
+        return all(map(_fits, value.values()))
+    if isinstance(value, list):
+        return all(map(_fits, value))
+    return not isinstance(value, int) or value in INT64
+
+
+def _depth(value: Any) -> int:
+    inner: Sequence[Any] = ()
+    if isinstance(value, dict):
+        inner = list(value.values())
+    elif isinstance(value, list):
+        inner = value
+    else:
+        return 0
+    return 1 + max(map(_depth, inner), default=0)
+
+
+def _sample_attributes(sample: SampleColumns, bounds: list[float]) -> list[Json]:
+    buckets = _encode(bounds).decode() if bounds else None
+    said = _texts(
+        ("unit", sample.unit if sample.unit == "" else None),
+        ("help", sample.help if sample.help == "" else None),
+        ("buckets", None if sample.buckets == buckets and _is_histogram(sample) else sample.buckets),
+        ("timestamp", _odd_instant(sample.timestamp)),
+    )
+    return [*said, *_object("labels", sample.labels)]
+
+
+def _is_histogram(sample: SampleColumns) -> bool:
+    return sample.type == "histogram"
+
+
+def _one_point(point: Json, temporality: int) -> Json:
+    return {"aggregationTemporality": temporality, "dataPoints": [point]}
+
+
+def _observation(value: float, bounds: list[float]) -> Json:
+    """A histogram of one observed value; a bucket ends with its bound."""
+    observed: Json = {"count": "1", "sum": value, "min": value, "max": value}
+    if bounds:
+        place = sum(bound < value for bound in bounds)
+        counts = ["1" if at == place else "0" for at in range(len(bounds) + 1)]
+        observed |= {"explicitBounds": bounds, "bucketCounts": counts}
+    return observed

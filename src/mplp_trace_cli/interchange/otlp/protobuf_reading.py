@@ -1,0 +1,225 @@
+"""Request bodies in protobuf, alone or framed by their lengths: pieces, and their records.
+
+Needs the packages of the extra `otlp`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
+
+from mplp_trace_cli.domain.errors import InvalidInput
+from mplp_trace_cli.interchange.otlp.protobuf_messages import ELEMENTS, Request
+from mplp_trace_cli.interchange.otlp.reading_records import (
+    KnownAttributes,
+    Member,
+    Records,
+    exception_message,
+)
+from mplp_trace_cli.interchange.otlp.records import (
+    Home,
+    Link,
+    Log,
+    Span,
+    SpanEvent,
+    resource_of,
+    scope_of,
+    span_rest,
+)
+from mplp_trace_cli.interchange.otlp.values import INT64, plain_message, quoted, text
+from mplp_trace_cli.interchange.otlp.wire import LOGS, METRICS, SPANS, WireFault, broken, signal_of, varint
+from mplp_trace_cli.interchange.translating import Row, Translated
+
+_HOMES_KEPT = 1_000
+_STATUSES_KEPT = 10_000
+_KEY, _VALUE, _STRING, _INTEGER = 0x0A, 0x12, 0x0A, 0x18
+"""Tags of a KeyValue, and of the value in it."""
+_LEAST = 6
+
+
+class ProtobufTranslator:
+    """Turns request bodies into lines; `name` is the file's, for what is said of a broken one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @cached_property
+    def _reader(self) -> _Reader:
+        return _Reader()
+
+    def translate(self, piece: bytes, /) -> Translated:
+        """The lines of a body; raises BrokenFile."""
+        found = Records()
+        try:
+            for element in Request.FromString(piece).elements:
+                self._reader.element(element, found)
+        except (DecodeError, WireFault) as fault:
+            raise broken(self.name, str(fault)) from None
+        return found.translated()
+
+
+class _Reader:
+    """Reads elements, and remembers what is likely to come again."""
+
+    def __init__(self) -> None:
+        self._known = KnownAttributes(_pair, _simple)
+        self._attributes = self._known.attributes
+        self._homes: dict[tuple[bytes, str, bytes, str], Home] = {}
+        self._statuses: dict[bytes, tuple[int, str]] = {}
+
+    def element(self, raw: bytes, found: Records) -> None:
+        """Adds the lines of an element of a request."""
+        signal = signal_of(memoryview(raw))
+        if signal is None:
+            return
+        read = {SPANS: self._spans, LOGS: self._logs, METRICS: self._metrics}[signal]
+        element = ELEMENTS[signal].FromString(raw)
+        around = element.resource, element.schema_url
+        for scope in element.scopes:
+            read(scope.records, self._home((*around, scope.scope, scope.schema_url)), found)
+
+    def _home(self, around: tuple[bytes, str, bytes, str]) -> Home:
+        home = self._homes.get(around)
+        if home is None:
+            if len(self._homes) >= _HOMES_KEPT:
+                self._homes.clear()
+            home = self._homes[around] = _home(*around)
+        home.begin()
+        return home
+
+    def _spans(self, spans: Iterable[Any], home: Home, found: Records) -> None:
+        for one in spans:
+            try:
+                span = self._span(one)
+                found.add(home.span(span))
+                if one.events:
+                    found.add_rows(self._events(one.events, span, home))
+            except (InvalidInput, DecodeError) as fault:
+                found.fault(one.SerializeToString(), str(fault))
+
+    def _span(self, one: Any) -> Span:
+        status = one.status
+        code, message = self._status(status) if status else (0, "")
+        return Span(
+            one.trace_id.hex(),
+            one.span_id.hex(),
+            one.parent_span_id.hex(),
+            one.name,
+            one.kind,
+            one.start_time_unix_nano,
+            one.end_time_unix_nano,
+            self._attributes(one.attributes),
+            code,
+            message,
+            self._rest(one),
+        )
+
+    def _rest(self, one: Any) -> str:
+        flags, state, links = one.flags, one.trace_state, one.links
+        dropped = (one.dropped_attributes_count, one.dropped_events_count, one.dropped_links_count)
+        if not state and not links and dropped == (0, 0, 0):
+            return f',"flags":{flags}' if flags else ""
+        found = [self._link(raw) for raw in links]
+        return span_rest(trace_state=state, flags=flags, links=found, dropped=dropped)
+
+    def _link(self, raw: bytes) -> Link:
+        link = SpanMessage.Link.FromString(raw)
+        return Link(
+            link.trace_id.hex(),
+            link.span_id.hex(),
+            link.trace_state,
+            self._attributes([one.SerializeToString() for one in link.attributes]),
+            link.flags,
+            link.dropped_attributes_count,
+        )
+
+    def _status(self, raw: bytes) -> tuple[int, str]:
+        found = self._statuses.get(raw)
+        if found is None:
+            status = Status.FromString(raw)
+            found = (status.code, status.message)
+            if len(self._statuses) < _STATUSES_KEPT:
+                self._statuses[raw] = found
+        return found
+
+    def _events(self, events: Iterable[Any], span: Span, home: Home) -> list[Row]:
+        made = []
+        for place, one in enumerate(events):
+            name, attributes = one.name, self._attributes(one.attributes)
+            message = exception_message(name, attributes)
+            event = SpanEvent(name, one.time_unix_nano, attributes, one.dropped_attributes_count, message)
+            made.append(home.span_event(span, place, event))
+        return made
+
+    def _logs(self, records: Iterable[Any], home: Home, found: Records) -> None:
+        for one in records:
+            try:
+                found.add(home.log(self._log(one)))
+            except (InvalidInput, DecodeError) as fault:
+                found.fault(one.SerializeToString(), str(fault))
+
+    def _log(self, one: Any) -> Log:
+        body, message = _body(one.body)
+        return Log(
+            one.trace_id.hex(),
+            one.span_id.hex(),
+            one.time_unix_nano,
+            one.observed_time_unix_nano,
+            one.severity_number,
+            one.severity_text,
+            body,
+            message,
+            one.event_name,
+            self._attributes(one.attributes),
+            one.flags,
+            one.dropped_attributes_count,
+        )
+
+    def _metrics(self, metrics: Iterable[bytes], home: Home, found: Records) -> None:
+        for raw in metrics:
+            metric = MessageToDict(Metric.FromString(raw), use_integers_for_enums=True)
+            found.points(metric, raw, home)
+
+
+def _home(resource: bytes, resource_schema: str, scope: bytes, scope_schema: str) -> Home:
+    said = MessageToDict(Resource.FromString(resource))
+    inner = MessageToDict(InstrumentationScope.FromString(scope))
+    return Home(resource_of(said, resource_schema), scope_of(inner, scope_schema))
+
+
+def _pair(raw: bytes) -> tuple[str, Any]:
+    pair = KeyValue.FromString(raw)
+    return pair.key, plain_message(pair.value)
+
+
+def _simple(raw: bytes) -> Member | None:
+    """The member of an attribute that is a short text or an integer, from its bytes."""
+    size = len(raw)
+    if size < _LEAST or raw[0] != _KEY or (at := raw[1] + 2) + 4 > size:
+        return None
+    if raw[at] != _VALUE or raw[at + 1] != size - at - 2:
+        return None
+    kind, key = raw[at + 2], raw[2:at].decode()
+    if kind == _STRING and raw[at + 3] == size - at - 4:
+        return key, f"{quoted(key)}:{quoted(raw[at + 4 :].decode())}"
+    if kind != _INTEGER:
+        return None
+    number, end = varint(raw, at + 3, size)
+    return (key, f"{quoted(key)}:{number}") if end == size and number in INT64 else None
+
+
+def _body(raws: Sequence[bytes]) -> tuple[str, str | None]:
+    """The JSON text of a body and, where it is text, itself; an empty one when there is none."""
+    if not raws:
+        return "", None
+    body = plain_message(AnyValue.FromString(raws[-1]))
+    return (quoted(body), body) if isinstance(body, str) else (text(body), None)

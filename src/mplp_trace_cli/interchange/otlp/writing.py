@@ -1,0 +1,78 @@
+"""OTLP as an output: JSON lines, each the body of one request, or protobuf.
+
+A destination that ends in `.pb` or `.binpb` is one body in protobuf, of spans; one that is a folder gets a
+body of each signal. All else is JSON lines.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from typing import IO
+
+import msgspec
+
+from mplp_trace_cli.domain.words import counted
+from mplp_trace_cli.interchange.exporting import Export
+from mplp_trace_cli.interchange.otlp.batches import bodies
+from mplp_trace_cli.interchange.otlp.exported import exported
+from mplp_trace_cli.interchange.otlp.protobuf_writing import Serializer
+
+PROTOBUF = (".pb", ".binpb")
+_PACKED = (".gz", ".zst")
+_RECORDS = {"logs": "log record", "metrics": "metric point"}
+
+Opened = Callable[[str], AbstractContextManager[IO[bytes]]]
+
+
+def write(export: Export, stream: IO[bytes]) -> list[str]:
+    """Writes what is selected into one stream; gives what could not be carried, a line each."""
+    if _is_protobuf(export.destination):
+        return _write_traces(export, stream)
+    for body in bodies(exported(export)):
+        stream.write(msgspec.json.encode(body.content) + b"\n")
+    return []
+
+
+def write_folder(export: Export, opened: Opened) -> list[str]:
+    """Writes a body in protobuf for each signal; `opened` makes a file of the folder by its name."""
+    serializer = Serializer()
+    with ExitStack() as stack:
+        streams: dict[str, IO[bytes]] = {}
+        for body in bodies(exported(export)):
+            if body.signal not in streams:
+                streams[body.signal] = stack.enter_context(opened(f"{body.signal}.pb"))
+            streams[body.signal].write(serializer.serialized(body))
+    return _unknown(serializer)
+
+
+def _write_traces(export: Export, stream: IO[bytes]) -> list[str]:
+    serializer = Serializer()
+    left_out: Counter[str] = Counter()
+    for body in bodies(exported(export)):
+        if body.signal == "traces":
+            stream.write(serializer.serialized(body))
+        else:
+            left_out[body.signal] += body.records
+    told = " and ".join(
+        counted(left_out[signal], word) for signal, word in _RECORDS.items() if left_out[signal]
+    )
+    notes = [f"{told} left out, a body in protobuf has one signal: -o FOLDER/ --format otlp, or .otlp.jsonl"]
+    return (notes if told else []) + _unknown(serializer)
+
+
+def _unknown(serializer: Serializer) -> list[str]:
+    if not serializer.unknown:
+        return []
+    return [
+        f"{counted(serializer.unknown, 'member')} of a newer OTLP left out of protobuf: .otlp.jsonl has them"
+    ]
+
+
+def _is_protobuf(destination: str) -> bool:
+    stem, suffix = os.path.splitext(destination.lower())
+    if suffix in _PACKED:
+        suffix = os.path.splitext(stem)[1]
+    return suffix in PROTOBUF
