@@ -87,14 +87,19 @@ _Found = tuple[pa.RecordBatch, list[Line]]
 
 
 def decoded(
-    chunks: Iterable[Chunk], rules: DecodingRules, translator: Translator | None = None, *, parallel: bool
+    chunks: Iterable[Chunk],
+    rules: DecodingRules,
+    translator: Translator | None = None,
+    *,
+    parallel: bool,
+    first: int = 1,
 ) -> Iterator[Decoded]:
     """Decodes chunks, in their order; pieces of a foreign format are translated on the way.
 
-    What comes of a translator's chunk are its lines, numbered on from those before.
+    What comes of a translator's chunk are its lines, numbered on from those before, the first `first`.
     """
     if translator is not None:
-        yield from _numbered(_translated(chunks, rules, translator, parallel))
+        yield from _numbered(_translated(chunks, rules, translator, parallel), first)
     elif parallel:
         yield from _in_workers(chunks, rules, None)
     else:

@@ -258,24 +258,25 @@ def _instant(column: str) -> str:
     return f"'\"' || strftime(make_timestamp(epoch_us({column})), '%Y-%m-%dT%H:%M:%S.%fZ') || '\"'"
 
 
-def _line_query(table: str, *, with_kind: bool) -> str:
+def line_query(table: str, *, with_kind: bool) -> str:
+    """The query for JSON lines of the views chosen_traces, chosen_events, chosen_metrics."""
     kind = f'\'"kind":"{table[:-1]}",\'' if with_kind else "''"
     columns = ("started_at", "completed_at", "expires_at", "timestamp")
     names = {"kind_trace": kind, "kind_event": kind, "kind_metric": kind}
-    sources = {"traces": "chosen_traces", "events": "chosen_events"}
+    sources = {name: f"chosen_{name}" for name in ("traces", "events", "metrics")}
     query = statement(f"export_{table[:-1]}_lines").rstrip().rstrip(";")
     return query.format(**names, **sources, **{name: _instant(name) for name in columns})
 
 
 def _write_lines(db: Connection, plan: _Plan, stream: IO[bytes]) -> None:
     for table in plan.tables:
-        query = f"SELECT line FROM ({_line_query(table, with_kind=True)})"
+        query = f"SELECT line FROM ({line_query(table, with_kind=True)})"
         pump(lambda pipe, query=query: _copy(db, query, pipe, _LINES), stream)  # type: ignore[misc]
 
 
 def _write_document(db: Connection, plan: _Plan, stream: IO[bytes]) -> None:
     stream.write(b'{"traces":[' if plan.include_metrics else b"[")
-    traces = _line_query("traces", with_kind=False)
+    traces = line_query("traces", with_kind=False)
     if plan.include_events:
         _write_all(stream, _nested(db, traces))
     else:
@@ -283,7 +284,7 @@ def _write_document(db: Connection, plan: _Plan, stream: IO[bytes]) -> None:
     stream.write(b"]")
     if plan.include_metrics:
         stream.write(b',"metrics":[')
-        _write_all(stream, _separated(db, _line_query("metrics", with_kind=False)))
+        _write_all(stream, _separated(db, line_query("metrics", with_kind=False)))
         stream.write(b"]}")
     stream.write(b"\n")
 
@@ -303,7 +304,7 @@ def _separated(db: Connection, query: str) -> Iterator[str]:
 
 def _nested(db: Connection, traces: str) -> Iterator[str]:
     """Pieces of text: each trace with its events inside, in order."""
-    events = _line_query("events", with_kind=False)
+    events = line_query("events", with_kind=False)
     query = (
         f"SELECT t.line, t.seq, e.line FROM ({traces}) AS t LEFT JOIN ({events}) AS e USING (trace_id) "
         "ORDER BY t.seq, e.timestamp, e.seq"

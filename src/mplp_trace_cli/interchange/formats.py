@@ -9,6 +9,8 @@ from __future__ import annotations
 
 AUTO = "auto"
 READERS = {
+    "parquet": "parquet_table",
+    "csv": "csv_table",
     "json": "json_document",
     "jsonl": "json_lines",
 }

@@ -9,4 +9,4 @@ SELECT
     || coalesce(',"buckets":' || buckets, '')
     || ',"timestamp":' || {timestamp}
     || '}}' AS line
-FROM metrics
+FROM {metrics}
