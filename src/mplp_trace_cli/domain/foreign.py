@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal, localcontext
+from decimal import Decimal
 
 from mplp_trace_cli.domain.enums import Level, unknown_word, words_of
 from mplp_trace_cli.domain.errors import InvalidInput
-from mplp_trace_cli.domain.time_formats import exact_number
+from mplp_trace_cli.domain.time_formats import EXACT, exact_number
 
 LEVEL_WORDS: dict[Level, tuple[str, ...]] = {
     Level.DEBUG: ("debug", "dbg", "d", "trace", "t", "verbose", "v", "fine", "finer", "finest", "7", "10"),
@@ -55,8 +55,7 @@ def duration_text(text: str, unit: str) -> str:
         number, factor = exact_number(named[1]), _UNIT_MS[named[2]]
     if number is None:
         raise InvalidInput(f"duration_ms: {text[:60]!r} is no duration (a number, or such as 250ms, 1.5s)")
-    with localcontext(prec=120):
-        return json_number(number * factor)
+    return json_number(EXACT.multiply(number, factor))
 
 
 def number_text(text: str) -> str | None:

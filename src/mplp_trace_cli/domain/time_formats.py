@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation, localcontext
+from decimal import ROUND_FLOOR, Context, Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
@@ -19,6 +19,9 @@ from mplp_trace_cli.domain.times import EPOCH, MICROSECOND, checked_instant
 EPOCH_UNITS = {"s": 6, "ms": 3, "us": 0, "ns": -3}
 """Units of numbers since 1970, each with the power of ten that makes it microseconds."""
 _LONGEST_NUMBER = 60
+EXACT = Context(prec=1_000, Emax=10_000, Emin=-10_000)
+"""With room for every digit of every number that `exact_number` gives."""
+_HALF = Decimal("0.5")
 _LOOSE = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(?:[.,]([0-9]+))?\s?(Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
@@ -83,12 +86,11 @@ def _since_1970(text: str, power: int, unit: str) -> int:
     number = exact_number(text)
     if number is None:
         raise InvalidInput(f"{text[:60]!r} is no number of {unit} since 1970")
-    with localcontext(prec=2 * _LONGEST_NUMBER, Emax=10_000, Emin=-10_000):
-        scaled = number.scaleb(power)
-        if abs(scaled) > 10**18:
-            raise InvalidInput(f"{text[:60]!r} {unit} since 1970 is outside the years 1 to 9999")
-        instant = int((scaled + Decimal("0.5")).to_integral_value("ROUND_FLOOR"))
-    return checked_instant(instant, f"{text[:60]!r} {unit} since 1970")
+    scaled = EXACT.scaleb(number, power)
+    if abs(scaled) > 10**18:
+        raise InvalidInput(f"{text[:60]!r} {unit} since 1970 is outside the years 1 to 9999")
+    instant = EXACT.add(scaled, _HALF).to_integral_value(ROUND_FLOOR, EXACT)
+    return checked_instant(int(instant), f"{text[:60]!r} {unit} since 1970")
 
 
 def exact_number(text: str) -> Decimal | None:

@@ -12,10 +12,11 @@ from json.encoder import encode_basestring
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mplp_trace_cli.domain.json_text import value_text
+from mplp_trace_cli.domain.json_text import one_line, value_text
 from mplp_trace_cli.domain.times import MAX_INSTANT, MIN_INSTANT, format_instant
 
 TEXT = pa.string()
@@ -34,12 +35,12 @@ def json_texts(column: pa.Array, holds: str | None = None) -> pa.Array:
         return nested(column)
     texts = cell_texts(column, holds)
     if holds == JSON:
-        return each(texts, value_text)
+        return each(texts, json_value)
     if pa.types.is_floating(kind):
         return each(texts, lambda text: text if text[-1].isdigit() else f'"{text}"')
     if pa.types.is_duration(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         return texts
-    return texts if pa.types.is_boolean(kind) else each(texts, encode_basestring)
+    return texts if pa.types.is_boolean(kind) else quoted(texts)
 
 
 def cell_texts(column: pa.Array, holds: str | None = None) -> pa.Array:
@@ -62,6 +63,36 @@ def each(column: pa.Array, text_of: Callable[[Any], str | None]) -> pa.Array:
         return pa.array([None if one is None else text_of(one) for one in column.to_pylist()], TEXT)
     texts = pa.array([text_of(one) for one in coded.dictionary.to_pylist()], TEXT)
     return texts.take(coded.indices)
+
+
+def quoted(texts: pa.Array) -> pa.Array:
+    """Each text as a JSON string; those that have nothing to escape all at once."""
+    plain = pc.binary_join_element_wise('"', texts, '"', "")
+    odd = pc.fill_null(pc.match_substring_regex(texts, _TO_ESCAPE), pa.scalar(False))
+    if not pc.any(odd).as_py():
+        return plain
+    return pc.replace_with_mask(plain, odd, each(texts.filter(odd), encode_basestring))
+
+
+def all_match(texts: pa.Array, pattern: str) -> bool:
+    """True when the pattern is found in every text that is there."""
+    return bool(pc.all(pc.match_substring_regex(texts, pattern), min_count=0).as_py())
+
+
+def json_value(text: str) -> str:
+    """A text as JSON: itself when it is that, else a string of JSON.
+
+    msgspec is quick and takes a little more than the domain does, which judges the line that comes of it.
+    """
+    try:
+        _skim(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        return value_text(text)
+    return one_line(text)
+
+
+_skim = msgspec.json.Decoder(msgspec.Raw).decode
+_TO_ESCAPE = '["\\\\\\x00-\\x1f]'
 
 
 def counts(column: pa.Array) -> pa.Array:

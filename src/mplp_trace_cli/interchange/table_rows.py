@@ -24,7 +24,17 @@ from mplp_trace_cli.domain.json_text import add_members, value_text
 from mplp_trace_cli.domain.lines import KINDS
 from mplp_trace_cli.domain.time_formats import rfc3339, time_reader
 from mplp_trace_cli.domain.times import DAY_US, checked_instant, format_instant
-from mplp_trace_cli.interchange.arrow_json import TEXT, cell_texts, counts, each, json_texts
+from mplp_trace_cli.interchange.arrow_json import (
+    TEXT,
+    TEXTS,
+    all_match,
+    cell_texts,
+    counts,
+    each,
+    json_texts,
+    json_value,
+    quoted,
+)
 from mplp_trace_cli.interchange.table_columns import HOMES, KEYS, TablePlan
 from mplp_trace_cli.interchange.translating import Fault, Translated
 
@@ -179,21 +189,21 @@ class _Rows:
         column, holds = self._columns[at], self._plan.holds.get(at)
         if not self._plan.is_text:
             if name in _INSTANTS and (pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)):
-                return self._checked(column, _typed_instant(column.type, name), counts)
+                return self._checked(counts(column), _typed_instant(column.type, name))
             if name in _OBJECTS and not _is_text(column.type):
                 return json_texts(column, holds)
             if name == "duration_ms" and pa.types.is_duration(column.type):
                 return json_texts(column)
-        holds = holds or "text"
-        return self._checked(column, cell_reader(self._plan, name), partial(cell_texts, holds=holds))
+        texts = cell_texts(column, holds or TEXTS)
+        told = texts if name in _MAY_BE_EMPTY else pc.if_else(pc.equal(texts, ""), _NOTHING, texts)
+        at_once = _at_once(told, name, self._plan)
+        return self._checked(told, cell_reader(self._plan, name)) if at_once is None else at_once
 
-    def _checked(
-        self, column: pa.Array, read: Callable[[Any], str | None], values: Callable[[pa.Array], pa.Array]
-    ) -> pa.Array:
+    def _checked(self, values: pa.Array, read: Callable[[Any], str]) -> pa.Array:
         """What `read` makes of each value; where it raises, the row is a fault."""
         reasons: dict[str, str] = {}
 
-        def tried(value: Any) -> str | None:
+        def tried(value: Any) -> str:
             try:
                 return read(value)
             except InvalidInput as fault:
@@ -201,7 +211,7 @@ class _Rows:
                 reasons[mark] = fault.message
                 return mark
 
-        texts = each(values(column), tried)
+        texts = each(values, tried)
         if reasons:
             for row, text in enumerate(texts.to_pylist()):
                 if text in reasons:
@@ -242,11 +252,11 @@ class _Rows:
     def _extra(self, kind: str, at: int) -> pa.Array:
         column, holds = self._columns[at], self._plan.holds.get(at)
         if kind == "metric":
-            return each(cell_texts(column, holds), encode_basestring)
-        return each(column, _guessed) if self._plan.is_text else json_texts(column, holds)
+            return quoted(cell_texts(column, holds))
+        return _guessed(column) if self._plan.is_text else json_texts(column, holds)
 
 
-def cell_reader(plan: TablePlan, name: str) -> Callable[[str], str | None]:
+def cell_reader(plan: TablePlan, name: str) -> Callable[[str], str]:
     """What makes of the text of a cell the JSON text of a field; raises InvalidInput."""
     mapping = plan.mapping
     if name in _INSTANTS:
@@ -255,23 +265,20 @@ def cell_reader(plan: TablePlan, name: str) -> Callable[[str], str | None]:
         "level": lambda text: f'"{folded_level(text)}"',
         "duration_ms": lambda text: duration_text(text, mapping.duration_unit),
         "value": lambda text: number_text(text) or encode_basestring(text),
-        **dict.fromkeys(_OBJECTS, value_text),
+        **dict.fromkeys(_OBJECTS, json_value),
     }
-    read = readers.get(name, encode_basestring)
-    return read if name in _MAY_BE_EMPTY else lambda text: read(text) if text else None
+    return readers.get(name, encode_basestring)
 
 
 def default_text(plan: TablePlan, name: str, value: str) -> str:
     """The JSON text of a default, which is read as a cell is; raises InvalidInput."""
     try:
-        return cell_reader(plan, name)(value) or "null"
+        return cell_reader(plan, name)(value) if value or name in _MAY_BE_EMPTY else "null"
     except InvalidInput as fault:
         raise InvalidInput(f"default: {fault.message}") from None
 
 
-def _instant_json(text: str, name: str, time_format: str | None) -> str | None:
-    if not text:
-        return None
+def _instant_json(text: str, name: str, time_format: str | None) -> str:
     if time_format is None:
         return encode_basestring(rfc3339(text))
     try:
@@ -304,14 +311,28 @@ def _is_text(kind: pa.DataType) -> bool:
     return "string" in str(kind) or "binary" in str(kind)
 
 
-def _guessed(text: str) -> str:
-    """A cell whose type nobody told: JSON where it parses as JSON, else text."""
-    if text and text[0] in _BEGINS_JSON:
-        return value_text(text)
-    return encode_basestring(text)
+def _at_once(texts: pa.Array, name: str, plan: TablePlan) -> pa.Array | None:
+    """The JSON texts of a whole column, when what has to be looked at one by one is not in it."""
+    if name in _INSTANTS:
+        certain = plan.mapping.time_format is None and all_match(texts, _RFC3339)
+        return quoted(texts) if certain else None
+    if name == "value" or (name == "duration_ms" and plan.mapping.duration_unit == "ms"):
+        return texts if all_match(texts, _NUMBER) else None
+    return None if name == "level" or name in _OBJECTS else quoted(texts)
 
 
-_BEGINS_JSON = frozenset('{["-0123456789tfn \t\r\n')
+_RFC3339 = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
+_NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$"
+_PERHAPS_JSON = r'^[{\["\-0-9tfn \t\r\n]'
+_NOTHING = pa.scalar(None, TEXT)
+
+
+def _guessed(column: pa.Array) -> pa.Array:
+    """Cells whose type nobody told: JSON where one parses as JSON, else text."""
+    if all_match(column, _NUMBER):
+        return column
+    perhaps = pc.fill_null(pc.match_substring_regex(column, _PERHAPS_JSON), pa.scalar(False))
+    return pc.replace_with_mask(quoted(column), perhaps, each(column.filter(perhaps), value_text))
 
 
 def _key(name: str) -> str:
