@@ -39,6 +39,7 @@ from mplp_trace_cli.interchange.table_columns import HOMES, KEYS, TablePlan
 from mplp_trace_cli.interchange.translating import Fault, Translated
 
 _INSTANTS = frozenset(("timestamp", "started_at", "completed_at", "expires_at"))
+_NUMBERS = frozenset(("duration_ms", "value"))
 _OBJECTS = frozenset(("data", "metadata", "labels", "tags", "buckets"))
 _MAY_BE_EMPTY = frozenset(
     ("message", "parent_event_id", "source", "execution_id", "description", "unit", "help")
@@ -316,8 +317,9 @@ def _at_once(texts: pa.Array, name: str, plan: TablePlan) -> pa.Array | None:
     if name in _INSTANTS:
         certain = plan.mapping.time_format is None and all_match(texts, _RFC3339)
         return quoted(texts) if certain else None
-    if name == "value" or (name == "duration_ms" and plan.mapping.duration_unit == "ms"):
-        return texts if all_match(texts, _NUMBER) else None
+    if name in _NUMBERS:
+        certain = (name == "value" or plan.mapping.duration_unit == "ms") and all_match(texts, _NUMBER)
+        return texts if certain else None
     return None if name == "level" or name in _OBJECTS else quoted(texts)
 
 
