@@ -26,6 +26,7 @@ import rows_live
 import rows_metrics
 import rows_moving
 import rows_recording
+import rows_tables
 from ground import FULL, QUICK, Ground
 from harness import BenchmarkFailed, Result
 
@@ -69,6 +70,7 @@ ROWS: dict[str, Row] = {
     "alerts": rows_alerts.alerts,
     "export": rows_moving.export,
     "crowd": rows_recording.crowd_vs_sqlite_utils,
+    "tables": rows_tables.tables,
     "disk": rows_moving.disk,
     "keeping": rows_keeping.purge_and_compact,
     "keeping-latency": rows_keeping.latency,

@@ -68,7 +68,7 @@ def _row(line: str) -> dict[str, Member]:
 def _write_kind(kind: str, names: Sequence[str], rows: list[dict[str, Member]]) -> None:
     columns = [Column(name, _KINDS.get(name, Kind.TEXT)) for name in names if _is_told(name, rows)]
     _heading(f"{kind}s", len(rows))
-    formats.print_table(columns, [[_cell(column, row) for column in columns] for row in rows])
+    formats.print_table_or_records(columns, [[_cell(column, row) for column in columns] for row in rows])
     output.answer("")
 
 

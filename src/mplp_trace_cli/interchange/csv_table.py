@@ -21,7 +21,7 @@ from mplp_trace_cli.domain.words import counted
 from mplp_trace_cli.interchange.decoding import Decoded, decoded
 from mplp_trace_cli.interchange.json_lines import is_large
 from mplp_trace_cli.interchange.reading import InputFormat, Opened
-from mplp_trace_cli.interchange.sources import BOM, CHUNK_BYTES, Chunk, Readable, without_bom
+from mplp_trace_cli.interchange.sources import BOM, CHUNK_BYTES, Chunk, Readable, first_bytes, without_bom
 from mplp_trace_cli.interchange.table_columns import table_plan
 from mplp_trace_cli.interchange.table_rows import TableTranslator, packed
 from mplp_trace_cli.interchange.translating import Fault
@@ -99,24 +99,26 @@ def _cells(text: str, delimiter: str) -> list[str]:
 
 
 class _Joined(io.RawIOBase):
-    """A file for Arrow: the bytes that were read already, then the rest, with a line break at the end."""
+    """A file for Arrow: the bytes that were read already, then the rest, with a line break at the end.
+
+    It gives as many bytes as are asked for if there are: from fewer Arrow makes blocks too small for rows.
+    """
 
     def __init__(self, head: bytes, stream: Readable) -> None:
         self._head = io.BytesIO(head)
         self._stream = stream
-        self._last = head[-1:]
-        self._ended = False
+        self._last = b""
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1, /) -> bytes:
-        data = self._head.read(size) or self._stream.read(size)
-        if data:
-            self._last = data[-1:]
-        elif not self._ended:
-            self._ended = True
-            return b"" if self._last == b"\n" else b"\n"
+        data = self._head.read(size)
+        data += first_bytes(self._stream, size - len(data))
+        self._last = data[-1:] or self._last
+        if len(data) < size and self._last != b"\n":
+            self._last = b"\n"
+            return data + b"\n"
         return data
 
 

@@ -132,7 +132,7 @@ def _decode_lines(decoder: LineDecoder, offset: int, translated: Translated) -> 
     chunk = Chunk(0, offset, translated.lines)
     events, others = _decode(decoder, chunk)
     faults = [Line(fault.line, offset, fault.raw, None, reason=fault.reason) for fault in translated.faults]
-    return Decoded(chunk, events, [line._replace(offset=offset) for line in others] + faults)
+    return Decoded(chunk, events, sorted([*(line._replace(offset=offset) for line in others), *faults]))
 
 
 def _numbered(pieces: Iterable[Decoded], first: int = 1) -> Iterator[Decoded]:
