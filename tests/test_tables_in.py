@@ -237,6 +237,14 @@ def test_a_header_alone_is_a_table_without_rows(cli: Cli) -> None:
         assert '"events": 0' in cli.ok("import", write(cli, "t.csv", text), "--again")
 
 
+def test_a_piece_of_rejects_alone(cli: Cli) -> None:
+    """And of blank rows, and quotes that are never closed: no row is left."""
+    done = cli("import", write(cli, "t.csv", 'trace_id,event_type\n\n"t,a\nt,b\n'), "--dry-run")
+    assert done.code == 1
+    assert "1 cell, where the header has 2 columns" in done.stdout
+    assert done.stdout.endswith("it would be: 1 rejected\n")
+
+
 def test_strict_takes_all_or_nothing(cli: Cli) -> None:
     """The line is named."""
     done = cli("import", write(cli, "access.csv", ACCESS), *AS_ACCESS, "--strict")
@@ -269,7 +277,7 @@ def test_a_parquet_file_of_another_tool(cli: Cli) -> None:
         "seen": pa.array([instant // 1000, None], pa.timestamp("us", "Europe/Berlin")),
         "tree": pa.array([{"n": 1, "deep": {"l": [1.5, None]}}, None]),
         "list": pa.array([["x", None], []], pa.list_(pa.string())),
-        "pair": pa.array([[1, 2], None], pa.list_(pa.int32(), 2)),
+        "pair": pa.array([[1, 2], [3, 4]], pa.list_(pa.int32(), 2)),
         "map": pa.array([[("k", 1), ("l", None)], None], pa.map_(pa.string(), pa.int64())),
     }
     pq.write_table(pa.table(columns), cli.folder / "t.parquet")
@@ -292,7 +300,7 @@ def test_a_parquet_file_of_another_tool(cli: Cli) -> None:
         "pair": [1, 2],
         "map": {"k": 1, "l": None},
     }
-    assert second["data"] == {"ratio": 0.1, "list": []}
+    assert second["data"] == {"ratio": 0.1, "list": [], "pair": [3, 4]}
     assert '"price":1.10' in cli.ok("export", "-o", "-", "--format", "jsonl")
 
 

@@ -56,9 +56,15 @@ def write_tables(report: LoadReport, preview: Preview) -> None:
         _heading("rejected", len(preview.rejects), report.counts.rejected)
         formats.print_table(_REJECTS, preview.rejects)
         output.answer("")
-    recorded = counts_text({**vars(report.counts), "rejected": 0})
-    rejected = f", {report.counts.rejected:,} rejected" if report.counts.rejected else ""
-    output.answer(f"dry run, nothing was recorded; it would be: {recorded}{rejected}")
+    output.answer(f"dry run, nothing was recorded; it would be: {_counted(vars(report.counts))}")
+
+
+def _counted(counts: dict[str, int]) -> str:
+    recorded = {**counts, "rejected": 0}
+    told = [counts_text(recorded)] if any(recorded.values()) else []
+    if counts["rejected"]:
+        told.append(f"{counts['rejected']:,} rejected")
+    return ", ".join(told) or "nothing"
 
 
 def _row(line: str) -> dict[str, Member]:

@@ -82,7 +82,8 @@ def _places(rows: int, before: list[Fault]) -> list[int]:
 def _with_blanks(lines: pa.Array, places: list[int], before: list[Fault]) -> bytes:
     if before:
         at = {place: row for row, place in enumerate(places)}
-        lines = lines.take(pa.array([at.get(place) for place in range(len(places) + len(before))]))
+        order = [at.get(place) for place in range(len(places) + len(before))]
+        lines = lines.take(pa.array(order, pa.int64()))
     ended = pc.binary_join_element_wise(lines, "", "\n", null_handling="replace", null_replacement="")
     # The values of the column lie one behind the other: they are the lines.
     values = ended.buffers()[2]
