@@ -247,6 +247,9 @@ class BulkLoad:
             found = self._find(iter(unknown))
             self._known.update(found)
             unknown = [trace_id for trace_id in unknown if trace_id not in found]
+        if unknown and piece.is_certain:
+            self._settle(piece.chunk, events)
+            return
         if unknown and self.plan.derived is None:
             events = self._hold(piece, unknown)
         self._pending.append(events)

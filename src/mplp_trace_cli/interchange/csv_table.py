@@ -18,12 +18,12 @@ import pyarrow.csv as pa_csv
 
 from mplp_trace_cli.domain.errors import BrokenFile
 from mplp_trace_cli.domain.words import counted
-from mplp_trace_cli.interchange.decoding import Decoded, decoded
+from mplp_trace_cli.interchange.decoding import Decoded
 from mplp_trace_cli.interchange.json_lines import is_large
 from mplp_trace_cli.interchange.reading import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import BOM, CHUNK_BYTES, Chunk, Readable, first_bytes, without_bom
 from mplp_trace_cli.interchange.table_columns import table_plan
-from mplp_trace_cli.interchange.table_rows import TableTranslator, packed
+from mplp_trace_cli.interchange.table_rows import decoded_table, packed
 from mplp_trace_cli.interchange.translating import Fault
 
 _DELIMITERS = ",;\t|"
@@ -57,9 +57,7 @@ def _read(opened: Opened) -> Iterator[Decoded]:
     plan = table_plan(header, opened.mapping, {}, is_text=True)
     rows = _Rows(_Joined(head, opened.stream), delimiter, len(header), name)
     pieces = (Chunk(0, 0, packed(batch, faults)) for batch, faults in rows.batches())
-    yield from decoded(
-        pieces, opened.rules, TableTranslator(plan), parallel=is_large(opened), first=FIRST_ROW
-    )
+    yield from decoded_table(pieces, opened.rules, plan, parallel=is_large(opened), first=FIRST_ROW)
 
 
 FORMAT = InputFormat(_read, has_columns=True)

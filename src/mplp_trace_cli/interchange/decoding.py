@@ -81,6 +81,8 @@ class Decoded(NamedTuple):
     chunk: Chunk
     events: pa.RecordBatch
     others: list[Line]
+    is_certain: bool = False
+    """True when no trace of these events can come later in the file: none has to wait for one."""
 
 
 _Found = tuple[pa.RecordBatch, list[Line]]
@@ -137,7 +139,7 @@ def _decode_lines(decoder: LineDecoder, offset: int, translated: Translated) -> 
 
 def _numbered(pieces: Iterable[Decoded], first: int = 1) -> Iterator[Decoded]:
     number = first
-    for chunk, events, others in pieces:
+    for chunk, events, others, _ in pieces:
         shifted = pc.add(events.column("number"), number)
         moved = pa.RecordBatch.from_arrays([shifted, *events.columns[1:]], schema=SCHEMA)
         lines = [line._replace(number=line.number + number) for line in others]
@@ -241,7 +243,7 @@ def _serve() -> None:
                 events, others = _decode(decoder, Chunk(number, offset, data, skipped))
             else:
                 try:
-                    chunk, events, others = _decode_lines(decoder, offset, translator.translate(data))
+                    chunk, events, others, _ = _decode_lines(decoder, offset, translator.translate(data))
                 except BrokenFile as error:
                     _send(stdout, pickle.dumps(error))
                     continue

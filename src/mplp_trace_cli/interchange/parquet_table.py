@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 
 from mplp_trace_cli.domain.errors import BrokenFile
 from mplp_trace_cli.interchange.arrow_json import JSON, TEXTS, UUIDS
-from mplp_trace_cli.interchange.decoding import Decoded, decoded
+from mplp_trace_cli.interchange.decoding import Decoded
 from mplp_trace_cli.interchange.reading import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import CHUNK_BYTES, Chunk
 from mplp_trace_cli.interchange.table_columns import table_plan
-from mplp_trace_cli.interchange.table_rows import TableTranslator, packed
+from mplp_trace_cli.interchange.table_rows import decoded_table, packed
 
 _MAGIC = b"PAR1"
 _BATCH_ROWS = 16_384
@@ -36,7 +36,7 @@ def _read(opened: Opened) -> Iterator[Decoded]:
         plan = table_plan(table.schema_arrow.names, opened.mapping, _holds(table), is_text=False)
         pieces = (Chunk(0, 0, packed(batch, [])) for batch in _batches(table, name))
         parallel = table.metadata.num_rows > _PARALLEL_FROM_ROWS
-        yield from decoded(pieces, opened.rules, TableTranslator(plan), parallel=parallel)
+        yield from decoded_table(pieces, opened.rules, plan, parallel=parallel)
 
 
 FORMAT = InputFormat(_read, has_columns=True)

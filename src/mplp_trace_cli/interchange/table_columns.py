@@ -44,6 +44,11 @@ class TablePlan:
     is_text: bool
     """True where every cell is text whose type nobody told, as in csv."""
 
+    @property
+    def is_of_events(self) -> bool:
+        """True when every row is an event."""
+        return self.kind == "event" and "kind" not in self.fields
+
     def of_kind(self, kind: str) -> dict[str, int]:
         """The columns of the fields of one kind."""
         return {name: at for name, at in self.fields.items() if name in KEYS[kind]}

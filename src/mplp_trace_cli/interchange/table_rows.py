@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from json.encoder import encode_basestring
 from typing import Any
@@ -35,6 +35,8 @@ from mplp_trace_cli.interchange.arrow_json import (
     json_value,
     quoted,
 )
+from mplp_trace_cli.interchange.decoding import Decoded, DecodingRules, decoded
+from mplp_trace_cli.interchange.sources import Chunk
 from mplp_trace_cli.interchange.table_columns import HOMES, KEYS, TablePlan
 from mplp_trace_cli.interchange.translating import Fault, Translated
 
@@ -53,6 +55,14 @@ def packed(batch: pa.RecordBatch, faults: list[Fault]) -> bytes:
     with pa.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
     return pickle.dumps((sink.getvalue().to_pybytes(), faults))
+
+
+def decoded_table(
+    pieces: Iterable[Chunk], rules: DecodingRules, plan: TablePlan, *, parallel: bool, first: int = 1
+) -> Iterator[Decoded]:
+    """The records of pieces; `first` is the number of the first row."""
+    for found in decoded(pieces, rules, TableTranslator(plan), parallel=parallel, first=first):
+        yield found._replace(is_certain=plan.is_of_events)
 
 
 class TableTranslator:
