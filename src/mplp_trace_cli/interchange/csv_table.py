@@ -21,7 +21,7 @@ from mplp_trace_cli.domain.words import counted
 from mplp_trace_cli.interchange.decoding import Decoded
 from mplp_trace_cli.interchange.json_lines import is_large
 from mplp_trace_cli.interchange.reading import InputFormat, Opened
-from mplp_trace_cli.interchange.sources import BOM, CHUNK_BYTES, Chunk, Readable, first_bytes, without_bom
+from mplp_trace_cli.interchange.sources import BOM, Chunk, Readable, first_bytes, without_bom
 from mplp_trace_cli.interchange.table_columns import table_plan
 from mplp_trace_cli.interchange.table_rows import decoded_table, packed
 from mplp_trace_cli.interchange.translating import Fault
@@ -30,6 +30,8 @@ _DELIMITERS = ",;\t|"
 _SUFFIXES = (".csv", ".tsv", ".tab")
 _TABBED = (".tsv", ".tab")
 _KNOWN = ({"event_type"}, {"name", "value"}, {"name", "trace_id"})
+_BLOCK_BYTES = 2 << 20
+"""A row must fit into it; many are under way at once."""
 FIRST_ROW = 2
 """The number of the first row: the header is line 1."""
 
@@ -162,7 +164,7 @@ class _Rows:
             file,
             read_options=pa_csv.ReadOptions(
                 use_threads=False,  # only then rows that are none come with their number
-                block_size=CHUNK_BYTES,
+                block_size=_BLOCK_BYTES,
                 column_names=self._names,
                 skip_rows_after_names=1,
             ),
@@ -188,7 +190,7 @@ class _Rows:
         except pa.ArrowInvalid as error:
             if "straddling" not in str(error):
                 raise BrokenFile(f"{self._name}: {str(error).splitlines()[0]}") from error
-            reason = "a row of more than 4 MB, or quotes that are never closed"
+            reason = "a row of more than 2 MB, or quotes that are never closed"
             raise BrokenFile(f"{self._name} is no csv that can be read: {reason}") from error
 
 
