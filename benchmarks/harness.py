@@ -207,17 +207,21 @@ def crowd(command: Callable[[int, int], Command], size: int, turns: int) -> Crow
 
 @dataclass(frozen=True)
 class Reach:
-    """What a ratio or number is to be: at most or at least so much."""
+    """What a ratio or number is to be: at most or at least so much, or whatever it is."""
 
-    bound: float
+    bound: float | None
     least: bool
     unit: str = "×"
 
     def met(self, value: float) -> bool:
         """True when the value is within reach."""
+        if self.bound is None:
+            return True
         return value >= self.bound if self.least else value <= self.bound
 
     def __str__(self) -> str:
+        if self.bound is None:
+            return ""
         return f"{'≥' if self.least else '≤'} {self.bound:,g} {self.unit}".rstrip()
 
 
@@ -229,6 +233,11 @@ def at_most(bound: float, unit: str = "×") -> Reach:
 def at_least(bound: float, unit: str = "×") -> Reach:
     """A reach that is to be attained."""
     return Reach(bound, True, unit)
+
+
+def told(unit: str = "×") -> Reach:
+    """No bound: the number is told, for whoever has to choose."""
+    return Reach(None, False, unit)
 
 
 @dataclass(frozen=True)

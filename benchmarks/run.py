@@ -25,6 +25,8 @@ import rows_keeping
 import rows_live
 import rows_metrics
 import rows_moving
+import rows_process
+import rows_python
 import rows_recording
 import rows_tables
 from ground import FULL, QUICK, Ground
@@ -58,6 +60,10 @@ ROWS: dict[str, Row] = {
     "record-hello": rows_recording.record_vs_hello,
     "record-duckdb": rows_recording.record_vs_duckdb,
     "library": rows_recording.library_record,
+    "wrapping": rows_process.wrapping,
+    "passing": rows_process.passing,
+    "hook": rows_process.hook,
+    "python": rows_python.python_ways,
     "crowd-held": rows_recording.crowd_while_held,
     "stream": rows_recording.stream,
     "import": rows_moving.import_file,
@@ -109,7 +115,9 @@ def _options() -> argparse.Namespace:
 
 def cells(result: Result) -> tuple[str, ...]:
     """A line of the table."""
-    verdict = "ok" if result.ok else "short" if result.sound else "WRONG"
+    verdict = (
+        "WRONG" if not result.sound else "short" if not result.ok else "ok" if str(result.reach) else "told"
+    )
     return (result.what, result.measured, result.against, result.ratio, str(result.reach), verdict)
 
 

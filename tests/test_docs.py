@@ -110,15 +110,16 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_the_examples_of_the_python_page_give_what_they_show(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("page", ["python-api.md", "python-ways.md"])
+def test_the_examples_of_the_python_pages_give_what_they_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
 ) -> None:
     """They run as doctests, from the first to the last, in an empty folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MPLP_TRACE_DB", raising=False)
-    page = ROOT / "docs" / "python-api.md"
-    examples = "\n".join(text for language, text in blocks(page) if language == "pycon")
-    test = doctest.DocTestParser().get_doctest(examples, {}, page.name, str(page), 0)
+    path = ROOT / "docs" / page
+    examples = "\n".join(text for language, text in blocks(path) if language == "pycon")
+    test = doctest.DocTestParser().get_doctest(examples, {}, page, str(path), 0)
     said: list[str] = []
     results = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=said.append)
     assert results.attempted > 20

@@ -48,11 +48,16 @@ if TYPE_CHECKING:
     )
     from mplp_trace_cli.domain.summary import TraceSummary
     from mplp_trace_cli.domain.trace import Trace
+    from mplp_trace_cli.integrations.current import carry, current, event, step, trace, use_module
+    from mplp_trace_cli.integrations.decorator import traced
+    from mplp_trace_cli.integrations.logging_handler import CurrentTrace, MplpTraceHandler
     from mplp_trace_cli.interchange.exporting import ExportReport
     from mplp_trace_cli.module import TraceModule, initialize_trace_module
     from mplp_trace_cli.service import TraceManagementService
     from mplp_trace_cli.service.following import EventStream
     from mplp_trace_cli.service.listening import EventListener
+    from mplp_trace_cli.service.scopes import Scope, StepScope, TraceScope
+    from mplp_trace_cli.service.sources import SourceRecorder
 
 __version__ = "0.1.0"
 
@@ -94,11 +99,16 @@ _HOMES = {
     ),
     "domain.summary": ("TraceSummary",),
     "domain.trace": ("Trace",),
+    "integrations.current": ("carry", "current", "event", "step", "trace", "use_module"),
+    "integrations.decorator": ("traced",),
+    "integrations.logging_handler": ("CurrentTrace", "MplpTraceHandler"),
     "interchange.exporting": ("ExportReport",),
     "module": ("TraceModule", "initialize_trace_module"),
     "service": ("TraceManagementService",),
     "service.following": ("EventStream",),
     "service.listening": ("EventListener",),
+    "service.scopes": ("Scope", "StepScope", "TraceScope"),
+    "service.sources": ("SourceRecorder",),
 }
 
 __all__ = [
@@ -110,6 +120,7 @@ __all__ = [
     "Change",
     "CompactReport",
     "CreateTraceRequest",
+    "CurrentTrace",
     "DashboardData",
     "DashboardRequest",
     "DiffKind",
@@ -133,13 +144,17 @@ __all__ = [
     "MetricsConfig",
     "MetricsData",
     "MetricsRequest",
+    "MplpTraceHandler",
     "OperationResult",
     "Pagination",
     "PurgeReport",
     "PurgeRequest",
     "RecordEventRequest",
     "RecordMetricRequest",
+    "Scope",
     "Severity",
+    "SourceRecorder",
+    "StepScope",
     "TimeRange",
     "Trace",
     "TraceAggregation",
@@ -150,11 +165,19 @@ __all__ = [
     "TraceModule",
     "TraceModuleOptions",
     "TraceQueryResult",
+    "TraceScope",
     "TraceStatus",
     "TraceSummary",
     "TraceType",
     "TraceWithEvents",
+    "carry",
+    "current",
+    "event",
     "initialize_trace_module",
+    "step",
+    "trace",
+    "traced",
+    "use_module",
 ]
 
 

@@ -1,12 +1,18 @@
-"""Wiring: paths, clock, ids, inbox and store become a service; a module folds in the background."""
+"""Wiring: paths, clock, ids, inbox and store become a service; a module folds in the background.
+
+A module that nobody closes is closed when the interpreter ends. After a fork parent and child both have one
+that works: the child's folds in a thread of its own from when it records on, and measures nothing.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import weakref
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from mplp_trace_cli.config import (
     MetricsConfig,
@@ -19,12 +25,15 @@ from mplp_trace_cli.domain.errors import TraceError
 from mplp_trace_cli.domain.ids import new_id
 from mplp_trace_cli.domain.metric_catalog import MetricCategory
 from mplp_trace_cli.service import TraceManagementService, Wiring
+from mplp_trace_cli.storage.forking import join
 from mplp_trace_cli.storage.paths import StorePaths
 
 if TYPE_CHECKING:
     import logging
 
     from mplp_trace_cli.domain.metric import MetricRow
+    from mplp_trace_cli.service.scopes import StepScope, TraceScope
+    from mplp_trace_cli.service.sources import SourceRecorder
 
 FOLD_SECONDS = 5.0
 MOST_KEPT = 1_000
@@ -50,18 +59,20 @@ def open_service(
 
 
 class FoldingThread:
-    """Folds every few seconds, while something waits and nobody has the store, until it is stopped."""
+    """Folds every few seconds, while something waits and nobody has the store, until it is stopped.
+
+    It keeps no service alive: it ends when nobody has it any more.
+    """
 
     def __init__(self, service: TraceManagementService, seconds: float = FOLD_SECONDS) -> None:
-        self._service = service
+        self._service = weakref.ref(service)
         self._seconds = seconds
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mplp-trace-fold", daemon=True)
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._seconds):
-            with contextlib.suppress(TraceError):
-                self._service.fold_if_free()
+        while not self._stopping.wait(self._seconds) and _fold(self._service()):
+            pass
 
     def __enter__(self) -> FoldingThread:
         self._thread.start()
@@ -72,6 +83,14 @@ class FoldingThread:
         self._thread.join()
 
 
+def _fold(service: TraceManagementService | None) -> bool:
+    """Folds what waits; False when there is no such service any more."""
+    if service is not None:
+        with contextlib.suppress(TraceError):
+            service.fold_if_free()
+    return service is not None
+
+
 class CollectingThread:
     """Measures the system each interval and records the mean of each window, until it is stopped.
 
@@ -79,7 +98,7 @@ class CollectingThread:
     """
 
     def __init__(self, service: TraceManagementService, config: MetricsConfig) -> None:
-        self._service = service
+        self._service = weakref.ref(service)
         self._interval = config.collection_interval / 1_000
         self._window = config.aggregation_window / 1_000
         self._kept: list[MetricRow] = []
@@ -95,21 +114,26 @@ class CollectingThread:
     def _collect(self) -> None:
         from mplp_trace_cli.sampling import Means, sample_rows  # psutil, in this thread and when it is wanted
 
-        sampler, means = self._service.system_sampler(_log().warning), Means()
+        service = self._service()
+        if service is None:
+            return
+        sampler, means = service.system_sampler(_log().warning), Means()
+        del service
         sampler.sample()  # the reading that the first rates count from
         due = time.monotonic() + self._window
-        while not self._stopping.wait(self._interval):
+        while not self._stopping.wait(self._interval) and self._service() is not None:
             means.add(sampler.sample())
             if time.monotonic() >= due:
-                self._record(sample_rows(means.take(), self._service.now()))
+                self._record(sample_rows(means.take(), wall_clock()))
                 due = time.monotonic() + self._window
-        self._record(sample_rows(means.take(), self._service.now()))
+        self._record(sample_rows(means.take(), wall_clock()))
 
     def _record(self, rows: list[MetricRow]) -> None:
         self._kept = [*self._kept, *rows][-MOST_KEPT:]
+        service = self._service()
         try:
-            if self._kept:
-                self._service.record_samples(self._kept)
+            if self._kept and service is not None:
+                service.record_samples(self._kept)
             self._kept = []
         except TraceError as error:
             _log().warning("system metrics are kept for the next time: %s", error.message)
@@ -129,6 +153,63 @@ def _log() -> logging.Logger:
     return logging.getLogger("mplp_trace_cli")
 
 
+class _Background:
+    """The threads of one module, and what becomes of them in a fork and at the end."""
+
+    def __init__(self, service: TraceManagementService, options: TraceModuleOptions) -> None:
+        self._service = weakref.ref(service)
+        self._threads = contextlib.ExitStack()
+        self._process = os.getpid()
+        self.is_closed = False
+        self._threads.enter_context(FoldingThread(service))
+        config = options.metrics_config
+        if options.enable_metrics_collection and MetricCategory.SYSTEM in config.metric_types:
+            self._threads.enter_context(CollectingThread(service, config))
+
+    def resume(self) -> None:
+        """Folds in a forked child too, once it records: its parent may be gone. The parent measures."""
+        service = self._service()
+        if service is not None and self._process != os.getpid() and not self.is_closed:
+            self._process = os.getpid()
+            self._threads.enter_context(FoldingThread(service))
+
+    def before_fork(self) -> None:
+        """Nothing: the threads go on in the parent, and what they do is waited for by others."""
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """A child has no threads but the one that forked."""
+        if in_child:
+            self._threads = contextlib.ExitStack()
+
+    def close(self) -> None:
+        """Ends the threads, folds what waits when nobody has the store, and closes the files."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        self._threads.close()
+        service = self._service()
+        if service is None:
+            return
+        try:
+            service.fold_if_free()
+        except TraceError as error:
+            _log().warning("what was recorded stays in the inbox for now: %s", error.message)
+        service.close()
+
+
+_backgrounds: weakref.WeakKeyDictionary[TraceManagementService, _Background] = weakref.WeakKeyDictionary()
+"""Of each service that somebody has: it may outlive its module."""
+
+
+def _close_all() -> None:
+    """Closes what was left open, when the interpreter ends."""
+    for background in list(_backgrounds.values()):
+        try:
+            background.close()
+        except Exception as error:
+            _log().warning("a module could not be closed: %r", error)
+
+
 class TraceModule:
     """The Trace module over one store; use it as a context manager, or `close` it."""
 
@@ -139,30 +220,60 @@ class TraceModule:
         )
         wiring = Wiring(paths, options, wall_clock, new_id, durable=options.durable)
         self.trace_management_service = TraceManagementService(wiring)
-        self._open = contextlib.ExitStack()
-        self._open.enter_context(FoldingThread(self.trace_management_service))
-        config = options.metrics_config
-        if options.enable_metrics_collection and MetricCategory.SYSTEM in config.metric_types:
-            self._open.enter_context(CollectingThread(self.trace_management_service, config))
-        self._closed = False
+        self._background = _started(self.trace_management_service, options)
+
+    def trace(self, name: str, **options: Any) -> TraceScope:
+        """A new trace around a `with` or `async with` block, which ends as the block does.
+
+        `options` are the fields of `CreateTraceRequest`; `context_id` is by default `$MPLP_CONTEXT_ID`, else
+        `default`. Raises InvalidInput for a field there is not; the block's own faults when it is entered.
+        """
+        from mplp_trace_cli.service.scopes import TraceScope, trace_request
+
+        return TraceScope(self._service, trace_request(name, **options))
+
+    def step(
+        self, stage: str, *, data: Mapping[str, Any] | None = None, source: str | None = None
+    ) -> StepScope:
+        """A stage of the current trace around a `with` or `async with` block."""
+        from mplp_trace_cli.service.scopes import StepScope
+
+        return StepScope(self._service, stage, data=data, source=source)
+
+    def for_source(self, source: str) -> SourceRecorder:
+        """A recorder of the events of one module: `plan`, `context`, or any other."""
+        from mplp_trace_cli.service.sources import SourceRecorder
+
+        return SourceRecorder(self.trace_management_service, source)
+
+    def _service(self) -> TraceManagementService:
+        return self.trace_management_service
 
     def close(self) -> None:
         """Folds what waits, when nobody has the store, and closes the files. Closing twice is fine."""
-        if self._closed:
-            return
-        self._closed = True
-        self._open.close()
-        try:
-            self.trace_management_service.fold_if_free()
-        except TraceError as error:
-            _log().warning("what was recorded stays in the inbox for now: %s", error.message)
-        self.trace_management_service.close()
+        self._background.close()
 
     def __enter__(self) -> TraceModule:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _started(service: TraceManagementService, options: TraceModuleOptions) -> _Background:
+    """The background of a service, known to whoever forks and to whoever ends the interpreter."""
+    import atexit
+
+    if not _backgrounds:
+        atexit.unregister(_close_all)
+        atexit.register(
+            _close_all
+        )  # anew: whoever registers last is called first, and logging is ended later
+    join(service)  # before there are threads
+    background = _backgrounds[service] = _Background(service, options)
+    join(background)
+    service.when_opened = background.resume
+    return background
 
 
 def initialize_trace_module(options: TraceModuleOptions | None = None) -> TraceModule:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import duckdb
-
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.analysis.filters import (
     ERROR_LEVELS,
@@ -39,6 +37,7 @@ from mplp_trace_cli.domain.questions import (
     time_range_of,
 )
 from mplp_trace_cli.domain.times import MIN_INSTANT
+from mplp_trace_cli.storage.engine import duckdb
 
 if TYPE_CHECKING:
     from mplp_trace_cli.storage.store import Connection

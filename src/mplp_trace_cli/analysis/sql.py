@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-import duckdb
-
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.errors import QueryFailed
+from mplp_trace_cli.storage.engine import duckdb
 from mplp_trace_cli.storage.rows import rows_of
 from mplp_trace_cli.storage.store import Connection
 

@@ -23,6 +23,9 @@ COMMANDS = {
     "complete": ("ending", RECORDING),
     "fail": ("ending", RECORDING),
     "cancel": ("ending", RECORDING),
+    "run": ("run", RECORDING),
+    "step": ("run", RECORDING),
+    "hook": ("hook", RECORDING),
     "show": ("show", ASKING),
     "query": ("query", ASKING),
     "events": ("query", ASKING),
@@ -105,9 +108,12 @@ def made_command(name: str, function: Any) -> Any:
     single = typer.Typer(add_completion=False)
     example = getattr(function, "example", None)
     settings = getattr(function, "settings", None)
-    single.command(name, epilog=f"Example: {example}" if example else None, context_settings=settings)(
-        function
-    )
+    single.command(
+        name,
+        cls=getattr(function, "cls", None),
+        epilog=f"Example: {example}" if example else None,
+        context_settings=settings,
+    )(function)
     command = typer.main.get_command(single)
     _add_global_options(command)
     return command

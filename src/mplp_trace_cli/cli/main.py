@@ -24,7 +24,7 @@ from typer.exceptions import TyperException
 
 from mplp_trace_cli.cli import output, signals
 from mplp_trace_cli.cli.app import PROGRAM, app
-from mplp_trace_cli.cli.settings import COLORS, is_best_effort, set_option
+from mplp_trace_cli.cli.settings import COLORS, OWN_FAILURE, is_best_effort, is_wrapping, set_option
 from mplp_trace_cli.domain.errors import TraceError
 
 DEBUG_VARIABLE = "MPLP_TRACE_DEBUG"
@@ -113,4 +113,4 @@ def _told(message: str, hint: str | None, code: int, arguments: list[str]) -> in
         output.warning(message)
         return OK
     output.error(message, hint)
-    return code
+    return OWN_FAILURE if is_wrapping(arguments) else code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -19,7 +20,10 @@ def record_command(
     event_type: Annotated[
         str,
         typer.Argument(
-            metavar="TYPE", help="What happened, or - for JSON lines from stdin.", show_default=False
+            metavar="TYPE",
+            help="What happened, or - for JSON lines from stdin.",
+            show_default=False,
+            autocompletion=values.complete_event_type,
         ),
     ],
     trace: Annotated[
@@ -47,7 +51,9 @@ def record_command(
     ] = None,
     duration_ms: Annotated[str | None, typer.Option(metavar="N", help="How long it took, in ms.")] = None,
     timestamp: Annotated[str | None, typer.Option(metavar="TIME", help="When it happened; now.")] = None,
-    parent: Annotated[str | None, typer.Option(metavar="EVENT", help="The event it belongs under.")] = None,
+    parent: Annotated[
+        str | None, typer.Option(metavar="EVENT", help="The event it belongs under; $MPLP_PARENT_EVENT_ID.")
+    ] = None,
     source: Annotated[
         str | None, typer.Option(metavar="TEXT", help="The module or component it comes from.")
     ] = None,
@@ -56,12 +62,15 @@ def record_command(
         bool, typer.Option("--create-missing", help="With -: make traces that are not there.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="With -: stop at the first bad line.")] = False,
+    from_shell: Annotated[str | None, typer.Option(hidden=True, metavar="PID FOLDER")] = None,
     best_effort: Annotated[bool, typer.Option("--best-effort", help="Never fail: warn and exit 0.")] = False,
 ) -> int:
     """Record one event and print its id, or record JSON lines as they arrive."""
     if event_type == STREAM:
-        from mplp_trace_cli.cli.streaming import StreamOptions, record_stream
+        from mplp_trace_cli.cli.streaming import StreamOptions, record_from_shell, record_stream
 
+        if from_shell is not None:
+            return record_from_shell(from_shell)
         return record_stream(StreamOptions(trace, level, source, create_missing, strict))
     if create_missing or strict:
         raise InvalidInput("--create-missing and --strict go with -", hint="mplp-trace record - < FILE")
@@ -75,7 +84,7 @@ def record_command(
             data=values.json_object(data, set_ or (), ("--data", "--set")),
             timestamp=values.moment(timestamp, service.now(), "--timestamp"),
             duration_ms=values.number(duration_ms, "--duration-ms"),
-            parent_event_id=parent,
+            parent_event_id=parent or (None if trace else os.environ.get(values.PARENT_VARIABLE)) or None,
             source=source,
             event_id=event_id,
         )

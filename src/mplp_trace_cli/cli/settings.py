@@ -20,6 +20,11 @@ COLORS = ("auto", "always", "never")
 RECORDING = frozenset(("create", "record", "complete", "fail", "cancel"))
 """The commands that `--best-effort` keeps from stopping a script, and below, those of `metrics`."""
 RECORDING_METRICS = frozenset(("set", "inc", "observe"))
+WRAPPING = frozenset(("run", "step"))
+"""The commands that run another one, and end with its exit code."""
+OWN_FAILURE = 125
+"""How those end when it was they who failed."""
+_WITH_VALUE = frozenset(("--db", "--config", "--color"))
 
 
 class Settings(NamedTuple):
@@ -58,11 +63,24 @@ def set_option(name: str, value: Any) -> None:
 
 def is_best_effort(arguments: list[str]) -> bool:
     """True when a failure of this command line is to be a warning."""
+    if is_wrapping(arguments):  # what has not run cannot have gone well
+        return False
     asked = "--best-effort" in arguments or os.environ.get("MPLP_TRACE_BEST_EFFORT") in ("1", "true", "yes")
     if not asked:
         return False
     measures = "metrics" in arguments and not RECORDING_METRICS.isdisjoint(arguments)
     return measures or not RECORDING.isdisjoint(arguments)
+
+
+def is_wrapping(arguments: list[str]) -> bool:
+    """True when this command line runs another command."""
+    words = iter(arguments)
+    for word in words:
+        if not word.startswith("-"):
+            return word in WRAPPING
+        if word in _WITH_VALUE:
+            next(words, None)
+    return False
 
 
 @contextmanager

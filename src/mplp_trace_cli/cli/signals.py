@@ -17,6 +17,11 @@ from typing import NoReturn
 DEAF_SECONDS = 0.5
 _LOOK_SECONDS = 0.1
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_MAIN_THREADS = (
+    *_STOPPING,
+    *(signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.SIGCHLD, signal.SIGCONT),
+)
+"""What the main thread alone takes, so that it can hold them back and wait for them."""
 _received: list[int] = []
 
 
@@ -32,7 +37,10 @@ def listen() -> None:
     hears, says = os.pipe()
     os.set_blocking(says, False)
     signal.set_wakeup_fd(says, warn_on_full_buffer=False)
-    threading.Thread(target=_stop_queries, args=(hears,), name="mplp-trace-signals", daemon=True).start()
+    thread = threading.Thread(target=_stop_queries, args=(hears,), name="mplp-trace-signals", daemon=True)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _MAIN_THREADS)
+    thread.start()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def exit_code() -> int | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mplp_trace_cli.cli import output, signals, values
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.domain.enums import Level, parse_word
+from mplp_trace_cli.domain.words import counted
 
 STDIN = 0
 FOLD_SECONDS = 30.0
@@ -51,6 +52,24 @@ def record_stream(options: StreamOptions) -> int:
             with FoldingThread(service, FOLD_SECONDS):
                 counts = service.record_stream(STDIN, request, stopping.hears).unwrap()
             output.note(counts_text(vars(counts)))
+    return 1 if counts.rejected else 0
+
+
+def record_from_shell(shell: str) -> int:
+    """Records what the functions of `hook` send, until that shell ends; only says what went wrong."""
+    from mplp_trace_cli.module import FoldingThread
+    from mplp_trace_cli.process.shell_events import ShellEvents
+    from mplp_trace_cli.service import StreamRequest
+
+    gc.disable()
+    with (
+        ShellEvents(STDIN, shell, output.warning) as events,
+        open_service() as service,
+        FoldingThread(service, FOLD_SECONDS),
+    ):
+        counts = service.record_stream(events.lines, StreamRequest("shell", {})).unwrap()
+        if counts.rejected:
+            output.warning(f"{counted(counts.rejected, 'event')} rejected (mplp-trace rejects list)")
     return 1 if counts.rejected else 0
 
 

@@ -15,6 +15,8 @@ from mplp_trace_cli.domain.times import parse_duration, parse_moment
 
 TRACE_VARIABLE = "MPLP_TRACE_ID"
 CONTEXT_VARIABLE = "MPLP_CONTEXT_ID"
+PARENT_VARIABLE = "MPLP_PARENT_EVENT_ID"
+"""Where no trace is named, the event of the current one that others belong under."""
 
 
 def split_pair(text: str, option: str) -> tuple[str, str]:
@@ -102,6 +104,16 @@ def _completer(kind: type[StrEnum]):  # type: ignore[no-untyped-def]
 complete_level = _completer(Level)
 complete_status = _completer(TraceStatus)
 complete_type = _completer(TraceType)
+
+
+def complete_event_type(incomplete: str) -> list[tuple[str, str]]:
+    """The standard events and the lifecycle events of the modules that begin so, with their module."""
+    from mplp_trace_cli.domain.catalogue import CATALOGUE, source_of
+    from mplp_trace_cli.domain.standard import STANDARD_EVENTS
+
+    known = dict.fromkeys(one for types in CATALOGUE.values() for one in types)
+    names = [*known, *sorted(STANDARD_EVENTS - known.keys())]
+    return [(name, source_of(name) or "standard event") for name in names if name.startswith(incomplete)]
 
 
 def complete_trace(incomplete: str) -> list[tuple[str, str]]:

@@ -13,6 +13,9 @@ _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"[0-9a-f]{16}")
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 SAMPLED = 1
+STATE_KEY = "mplp"
+MOST_STATES = 32
+"""Members that a `tracestate` may have (section 3.3.1.1)."""
 
 
 class TraceParent(NamedTuple):
@@ -55,6 +58,13 @@ def parse_traceparent(text: str | None) -> TraceParent | None:
     if version == "ff" or (version == "00" and more) or not (is_trace_id(trace_id) and is_span_id(span_id)):
         return None
     return TraceParent(trace_id, span_id, int(flags, 16))
+
+
+def tracestate_with(state: str | None, span_id: str) -> str:
+    """A `tracestate` with our member first, as whoever makes a span writes it (section 3.5)."""
+    members = [member.strip(" \t") for member in (state or "").split(",")]
+    others = [member for member in members if member and member.partition("=")[0] != STATE_KEY]
+    return ",".join([f"{STATE_KEY}={span_id}", *others[: MOST_STATES - 1]])
 
 
 def _digest(text: str) -> str:

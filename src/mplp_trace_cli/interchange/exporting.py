@@ -15,7 +15,7 @@ from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.questions import ExportRequest
-from mplp_trace_cli.interchange.formats import OUTPUT_FORMATS, SUFFIXES, WRITERS
+from mplp_trace_cli.interchange.formats import OUTPUT_FORMATS, SUFFIXES, WITHOUT_METRICS, WRITERS
 from mplp_trace_cli.interchange.targets import STDOUT, pump, text_stream, whole_file, whole_folder
 from mplp_trace_cli.storage.rows import rows_of
 from mplp_trace_cli.storage.sql import statement
@@ -83,7 +83,10 @@ class _Plan:
 
     @property
     def tables(self) -> list[str]:
-        named = [("events", self.include_events), ("metrics", self.include_metrics)]
+        named = [
+            ("events", self.include_events),
+            ("metrics", self.include_metrics and self.format not in WITHOUT_METRICS),
+        ]
         return ["traces", *(name for name, wanted in named if wanted)]
 
     @property

@@ -11,15 +11,23 @@ AUTO = "auto"
 READERS = {
     "parquet": "parquet_table",
     "csv": "csv_table",
+    "mplp": "mplp_reading",
     "json": "json_document",
     "jsonl": "json_lines",
 }
 """In the order in which a file is tried: JSON lines are what is left."""
-WRITERS: dict[str, str] = {}
+WRITERS: dict[str, str] = {
+    "mplp": "mplp_writing",
+}
 """The formats that are written a record at a time; DuckDB writes the others."""
+WITHOUT_METRICS = ("mplp",)
+"""The formats that have no place for metric samples."""
 INPUT_FORMATS = (AUTO, *sorted(READERS))
 OUTPUT_FORMATS = ("json", "jsonl", "csv", "parquet", *sorted(WRITERS))
 SUFFIXES = {
+    ".mplp.json": "mplp",
+    ".mplp.jsonl": "mplp",
+    ".mplp.ndjson": "mplp",
     ".json": "json",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",

@@ -5,7 +5,6 @@ Reads as a stream, so that a document of any number of records takes no more mem
 
 from __future__ import annotations
 
-import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -14,12 +13,12 @@ from mplp_trace_cli.domain.errors import BrokenFile, InvalidInput
 from mplp_trace_cli.domain.ids import new_id
 from mplp_trace_cli.domain.json_text import JsonFault, add_members, elements, members, one_line
 from mplp_trace_cli.interchange.decoding import Decoded, decoded
+from mplp_trace_cli.interchange.json_cursor import JsonCursor
 from mplp_trace_cli.interchange.json_lines import is_large
 from mplp_trace_cli.interchange.reading import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import BOM, CHUNK_BYTES, Readable, chunks, first_bytes, without_bom
 
 _LISTS = ("traces", "events", "metrics")
-_SPACE = re.compile(r"[ \t\n\r]*")
 _NESTED = ("events", "summary")
 _OPENING = re.compile(rb'\{\s*"(?:traces|events|metrics)"\s*:\s*\[')
 
@@ -79,103 +78,31 @@ class DocumentLines:
         return whole[:size]
 
 
-class _Document:
-    """A cursor over the text of a document that grows as it is read."""
-
-    def __init__(self, stream: Readable, head: bytes, name: str) -> None:
-        self._stream = stream
-        self._name = name
-        self._decode = codecs.getincrementaldecoder("utf-8")().decode
-        self._text = ""
-        self._at = 0
-        self._ended = False
-        self._scan = json.JSONDecoder(parse_int=float).raw_decode
-        self._feed(head)
-
-    def _feed(self, data: bytes) -> None:
-        try:
-            self._text = self._text[self._at :] + self._decode(data, final=not data)
-        except UnicodeDecodeError as error:
-            raise BrokenFile(f"{self._name} is not UTF-8: {error.reason}") from None
-        self._at = 0
-        self._ended = not data
-
-    def _more(self) -> bool:
-        if not self._ended:
-            self._feed(self._stream.read(max(CHUNK_BYTES, len(self._text))))
-        return not self._ended
-
-    def _peek(self) -> str:
-        while True:
-            match = _SPACE.match(self._text, self._at)
-            self._at = match.end() if match else self._at
-            if self._at < len(self._text) or not self._more():
-                return self._text[self._at : self._at + 1]
-
-    def _expect(self, mark: str) -> None:
-        if self._peek() != mark:
-            raise BrokenFile(f"{self._name} is not a JSON document: expected {mark!r}")
-        self._at += 1
-
-    def _value(self) -> str:
-        self._peek()
-        while True:
-            try:
-                _, end = self._scan(self._text, self._at)
-            except RecursionError:
-                raise BrokenFile(f"{self._name} is nested too deeply") from None
-            except ValueError as error:
-                if self._more():
-                    continue
-                raise BrokenFile(f"{self._name} is not a JSON document: {error}") from None
-            if end == len(self._text) and self._more():
-                continue  # a number may go on in what was not read yet
-            text = self._text[self._at : end]
-            self._at = end
-            return text
+class _Document(JsonCursor):
+    """A document of records."""
 
     def lines(self) -> Iterator[str]:
         """The records, each on one line."""
-        if self._peek() == "[":
+        if self.peek() == "[":
             yield from self._list()
         else:
             yield from self._object()
-        if self._peek():
-            raise BrokenFile(f"{self._name} is not a JSON document: text after its end")
+        if self.peek():
+            raise BrokenFile(f"{self.name} is not a JSON document: text after its end")
 
     def _list(self) -> Iterator[str]:
-        self._expect("[")
-        more = self._peek() != "]"
-        while more:
-            yield from _flattened(self._value())
-            more = self._took_comma()
-        self._expect("]")
-
-    def _took_comma(self) -> bool:
-        found = self._peek() == ","
-        self._at += found
-        return found
+        for _ in self.each_element():
+            yield from _flattened(self.value())
 
     def _object(self) -> Iterator[str]:
         kept: list[tuple[str, str]] = []
-        self._expect("{")
-        more = self._peek() != "}"
-        while more:
-            key = self._key()
-            self._expect(":")
-            if key in _LISTS and self._peek() == "[":
+        for key in self.each_key():
+            if key in _LISTS and self.peek() == "[":
                 yield from self._list()
             else:
-                kept.append((key, self._value()))
-            more = self._took_comma()
-        self._expect("}")
+                kept.append((key, self.value()))
         if kept:
             yield _line(kept)
-
-    def _key(self) -> str:
-        if self._peek() != '"':
-            raise BrokenFile(f"{self._name} is not a JSON document: expected a key")
-        return str(json.loads(self._value()))
 
 
 def _flattened(text: str) -> Iterator[str]:

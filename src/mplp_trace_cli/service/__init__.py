@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mplp_trace_cli.domain.checks import as_number
 from mplp_trace_cli.domain.enums import Level, TraceStatus
-from mplp_trace_cli.domain.errors import InvalidInput
+from mplp_trace_cli.domain.errors import InvalidInput, TraceFinished
 from mplp_trace_cli.domain.event_row import EventRow, event_row
 from mplp_trace_cli.domain.requests import (
     CreateTraceRequest,
@@ -25,12 +25,13 @@ from mplp_trace_cli.service.base import Wiring, operation, request_of
 from mplp_trace_cli.service.following import FollowingService
 from mplp_trace_cli.service.keeping import KeepingService
 from mplp_trace_cli.service.mending import MendingService
+from mplp_trace_cli.storage.forking import is_clean
 from mplp_trace_cli.storage.recording import Ending
 
 if TYPE_CHECKING:
     from mplp_trace_cli.domain.event import Event
     from mplp_trace_cli.domain.questions import ExportRequest, ImportRequest
-    from mplp_trace_cli.domain.trace import Trace
+    from mplp_trace_cli.domain.trace import KnownTrace, Trace, TraceRow
     from mplp_trace_cli.interchange.decoding import DecodingRules
     from mplp_trace_cli.interchange.exporting import ExportReport
     from mplp_trace_cli.interchange.loading import LoadReport, Progress
@@ -65,10 +66,29 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         self, request: CreateTraceRequest | Mapping[str, Any] | None = None, /, **given: Any
     ) -> Trace:
         """A new active trace, durably recorded."""
-        from mplp_trace_cli.domain.trace import Trace, new_trace_row, trace_statement
+        from mplp_trace_cli.domain.trace import Trace
 
         asked = request_of(CreateTraceRequest, request, given)
         now = self._wiring.clock()
+        row = self._new_trace(asked, now)
+        with self._lock:
+            self.recorder.start_trace(row, now, given_id=asked.trace_id is not None)
+        return Trace.from_row(row)
+
+    @operation
+    def start_trace(self, request: CreateTraceRequest, first: RecordEventRequest) -> tuple[str, str]:
+        """A new active trace and its first event, durable together; gives the ids of both."""
+        now = self._wiring.clock()
+        row = self._new_trace(request, now)
+        event = event_row({**first._asdict(), "trace_id": row.trace_id}, self._rules)
+        with self._lock:
+            self.recorder.start_trace(row, now, given_id=request.trace_id is not None, first=event)
+            self._tell([event])
+        return row.trace_id, event.event_id
+
+    def _new_trace(self, asked: CreateTraceRequest, now: int) -> TraceRow:
+        from mplp_trace_cli.domain.trace import new_trace_row, trace_statement
+
         values = asked._asdict()
         timeout = values.pop("timeout")
         nothing_ends = {"expires_at": None, "status": None, "completed_at": None}
@@ -77,9 +97,7 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         if timeout is not None:
             expires_at = checked_instant(row.started_at + _positive_us(timeout), "timeout: its end")
             row = row._replace(expires_at=expires_at)
-        with self._lock:
-            self.recorder.start_trace(row, now, given_id=asked.trace_id is not None)
-        return Trace.from_row(row)
+        return row
 
     @operation
     def record_event(
@@ -103,6 +121,17 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
             if self._listeners:
                 self._tell([event])
         return event
+
+    def event_row(self, fields: Mapping[str, Any]) -> EventRow:
+        """The valid event that `fields` describe, not recorded yet; raises InvalidInput with every fault."""
+        return event_row(fields, self._rules)
+
+    def record_valid(self, row: EventRow) -> None:
+        """Records an event that is known to be valid and has an id of our making; raises TraceError."""
+        with self._lock:
+            self.recorder.record_event(row, self._wiring.clock(), given_id=False)
+            if self._listeners:
+                self._tell([row])
 
     @operation
     def record_events(self, requests: Iterable[RecordEventRequest | Mapping[str, Any]]) -> Counts:
@@ -158,7 +187,6 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
     @operation
     def end_trace(self, request: EndTraceRequest | Mapping[str, Any] | None = None, /, **given: Any) -> Trace:
         """Ends a trace and gives it; ending it the same way again changes nothing."""
-        from mplp_trace_cli.domain.questions import to_instant
         from mplp_trace_cli.domain.trace import Trace
 
         asked = request_of(EndTraceRequest, request, given)
@@ -166,12 +194,28 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         note = None
         if asked.message is not None:
             note = self._failure_note(asked, now)
+        known, _ = self._end(asked, now, note)
+        return Trace.from_row(known.row, known.end)
+
+    @operation
+    def finish_trace(self, request: EndTraceRequest, last: RecordEventRequest) -> str:
+        """Ends a trace with its last event, durable together, and gives its id; raises TraceFinished."""
+        _, noted = self._end(request, self._wiring.clock(), event_row(last._asdict(), self._rules))
+        if not noted:
+            raise TraceFinished(f"trace {request.trace_id} has already ended")
+        return request.trace_id
+
+    def _end(
+        self, asked: EndTraceRequest, now: int, note: EventRow | None
+    ) -> tuple[KnownTrace, list[EventRow]]:
+        from mplp_trace_cli.domain.questions import to_instant
+
         ending = Ending(TraceStatus(asked.status).value, to_instant(asked.at, "at"), note)
         noted: list[EventRow] = []
         with self._lock:
             known = self.recorder.end_trace(asked.trace_id, ending, now, noted)
             self._tell(noted)
-        return Trace.from_row(known.row, known.end)
+        return known, noted
 
     def _failure_note(self, asked: EndTraceRequest, now: int) -> EventRow:
         return event_row(
@@ -280,7 +324,7 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
 
         with self._lock:
             waits = self._recorder is not None and self._recorder.inbox.waiting()
-        if waits:
+        if waits and is_clean():
             with self.pair() as pair:
                 fold_if_free(pair)
                 self._tidy(pair)
@@ -325,9 +369,7 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         """Ends listeners and streams, and closes the inbox; what was recorded is safe without it."""
         self._end_watching()
         with self._lock:
-            if self._recorder is not None:
-                self._recorder.close()
-                self._recorder = None
+            self._close_recorder()
 
 
 def _itself(row: EventRow) -> EventRow:

@@ -12,6 +12,7 @@ from mplp_trace_cli.config import TraceModuleOptions
 from mplp_trace_cli.domain.errors import InvalidInput, TraceError
 from mplp_trace_cli.domain.event_row import EventRules
 from mplp_trace_cli.domain.requests import OperationResult
+from mplp_trace_cli.storage.forking import WAIT_SECONDS, is_clean, unforked
 from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.recording import Recorder
 
@@ -95,6 +96,10 @@ def request_or_range(given: Any) -> tuple[Any, dict[str, Any]]:
     return given, {}
 
 
+def _nothing() -> None:
+    return None
+
+
 _REQUIRED = ("context_id", "name", "trace_id", "event_type", "destination", "files", "status", "value")
 
 
@@ -106,6 +111,9 @@ class ServiceBase:
         self._lock = threading.RLock()
         self._recorder: Recorder | None = None
         self._rules = wiring.event_rules
+        self._held = False
+        self.when_opened: Callable[[], None] = _nothing
+        """Called when the inbox is opened for recording, for the first time or anew."""
 
     @property
     def paths(self) -> StorePaths:
@@ -122,7 +130,28 @@ class ServiceBase:
         with self._lock:
             if self._recorder is None:
                 self._recorder = Recorder(self._wiring.paths, durable=self._wiring.durable)
+                self.when_opened()
             return self._recorder
+
+    def _close_recorder(self) -> None:
+        if self._recorder is not None:
+            self._recorder.close()
+            self._recorder = None
+
+    # -- forks -------------------------------------------------------------------------------------
+
+    def before_fork(self) -> None:
+        """Waits until nobody records, and closes the inbox: it is opened again when it is wanted."""
+        self._held = self._lock.acquire(timeout=WAIT_SECONDS)
+        if self._held:
+            self._close_recorder()
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """Lets others record; the child with a lock and an inbox of its own."""
+        if in_child:
+            self._lock, self._recorder = threading.RLock(), None
+        elif self._held:
+            self._lock.release()
 
     @contextlib.contextmanager
     def reading(self, busy_seconds: float | None = None) -> Iterator[Connection]:
@@ -134,20 +163,21 @@ class ServiceBase:
         from mplp_trace_cli.storage.reading import inbox_to_read
 
         store, now = self._store(busy_seconds), self._wiring.clock()
-        with inbox_to_read(store) as inbox:
-            if inbox is not None:
-                pair = Pair(store, inbox, now)
-                fold_if_free(pair)
-                self._tidy(pair)
-            with overlay(store, inbox, now) as db:
-                yield db
+        with contextlib.ExitStack() as stack, unforked():
+            with inbox_to_read(store) as inbox:
+                if inbox is not None and is_clean():
+                    pair = Pair(store, inbox, now)
+                    fold_if_free(pair)
+                    self._tidy(pair)
+                db = stack.enter_context(overlay(store, inbox, now))
+            yield db  # with the inbox closed: a fork in here leaves the child one that it may use
 
     @contextlib.contextmanager
     def pair(self) -> Iterator[Pair]:
         """The store and an inbox of its own, so that long work keeps nobody from recording."""
         from mplp_trace_cli.storage.fold import Pair
 
-        with contextlib.closing(Recorder(self._wiring.paths)) as recorder:
+        with unforked(), contextlib.closing(Recorder(self._wiring.paths)) as recorder:
             yield Pair(self._store(), recorder.inbox, self._wiring.clock())
 
     def _tidy(self, pair: Pair) -> None:

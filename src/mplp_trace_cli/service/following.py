@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mplp_trace_cli.domain.errors import FeatureDisabled, NotFound, StoreBusy
 from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.service.base import ServiceBase, Wiring, request_of
+from mplp_trace_cli.storage.forking import WAIT_SECONDS
 
 if TYPE_CHECKING:
     from mplp_trace_cli.domain.event import Event
@@ -36,6 +37,7 @@ class EventStream:
         self._ready: deque[Event] = deque()
         self._closing = threading.Event()
         self._lock = threading.Lock()
+        self._held = False
 
     def rows(self) -> list[EventRow]:
         """What is there now of the next events, as plain values; raises the errors of the inbox."""
@@ -95,6 +97,20 @@ class EventStream:
                 await asyncio.sleep(POLL_SECONDS)
         raise StopAsyncIteration
 
+    def before_fork(self) -> None:
+        """Closes the inbox, which is opened again at the next look."""
+        self._held = self._lock.acquire(timeout=WAIT_SECONDS)
+        if self._held:
+            self._follower.close()
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """Goes on; a stream of the parent gives nothing in the child."""
+        if in_child:
+            self._lock, self._closing = threading.Lock(), threading.Event()
+            self._closing.set()
+        elif self._held:
+            self._lock.release()
+
     def close(self) -> None:
         """Ends it; whoever waits for the next event gets none."""
         self._closing.set()
@@ -133,6 +149,22 @@ class FollowingService(ServiceBase):
         super().__init__(wiring)
         self._listeners: tuple[EventListener, ...] = ()
         self._streams: list[EventStream] = []
+
+    # -- forks -------------------------------------------------------------------------------------
+
+    def before_fork(self) -> None:
+        """Closes the inbox and those that streams read."""
+        super().before_fork()
+        for stream in self._streams:
+            stream.before_fork()
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """Goes on; the listeners and streams of the parent are not the child's."""
+        for stream in self._streams:
+            stream.after_fork(in_child=in_child)
+        if in_child:
+            self._listeners, self._streams = (), []
+        super().after_fork(in_child=in_child)
 
     # -- listeners ---------------------------------------------------------------------------------
 

@@ -34,6 +34,5 @@ class MendingService(ServiceBase):
 
         place = StorePaths.at(to) if to is not None else beside(self.paths)
         if in_place and self._recorder is not None:  # which has the damaged inbox open
-            self._recorder.close()
-            self._recorder = None
+            self._close_recorder()
         return repair(RepairPlan(self.paths, None if in_place else place, self.now()))

@@ -13,11 +13,10 @@ import stat
 from collections.abc import Iterator
 from typing import Any
 
-import duckdb
-
 from mplp_trace_cli.domain.errors import StorageFailed, StoreBusy
 from mplp_trace_cli.domain.requests import CompactReport
 from mplp_trace_cli.domain.words import humane_bytes
+from mplp_trace_cli.storage.engine import duckdb
 from mplp_trace_cli.storage.fold import Pair, fold_into, require_store
 from mplp_trace_cli.storage.paths import StorePaths, os_errors, sync
 from mplp_trace_cli.storage.purging import used_bytes

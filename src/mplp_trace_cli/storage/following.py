@@ -109,10 +109,11 @@ class Follower:
         self.position = max(last, inbox.folded_seq)
 
     def close(self) -> None:
-        """Closes the inbox."""
+        """Closes the inbox; the next look would open it again."""
         if self._inbox is not None:
             self._inbox.close()
             self._inbox = None
+        self._state = None
 
     # -- what is new -------------------------------------------------------------------------------
 

@@ -68,13 +68,15 @@ class Recorder:
 
     # -- one trace, one event ----------------------------------------------------------------------
 
-    def start_trace(self, row: TraceRow, now: int, *, given_id: bool) -> None:
-        """Records a new trace durably; raises AlreadyExists for an id that is taken."""
+    def start_trace(self, row: TraceRow, now: int, *, given_id: bool, first: EventRow | None = None) -> None:
+        """Records a new trace and its first event durably; raises AlreadyExists for an id that is taken."""
         taken = given_id and self._is_taken(row.trace_id, now)
         with self.inbox.writing():
             if taken or (given_id and self._is_known(row.trace_id)):
                 raise AlreadyExists(f"there is a trace {row.trace_id} already")
             self.inbox.append([(START, encode_body(row))])
+            if first is not None:
+                self.inbox.append([(EVENT, encode_body(first))])
             self.inbox.add_open([open_trace_of(row)])
 
     def _is_taken(self, trace_id: str, now: int) -> bool:

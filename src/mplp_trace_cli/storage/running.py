@@ -16,15 +16,38 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from mplp_trace_cli.storage.forking import in_child
 from mplp_trace_cli.storage.paths import StorePaths
 
 if TYPE_CHECKING:
     import duckdb
 
 LEFT_OVER_SECONDS = 600
-_open: dict[str, duckdb.DuckDBPyConnection] = {}
-"""The connections that are open, by their spill folders."""
-_lock = threading.Lock()
+
+
+class _Running:
+    """The connections that are open, by their spill folders."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, duckdb.DuckDBPyConnection] = {}
+        self.lock = threading.Lock()
+
+    def forget(self) -> None:
+        """A forked child runs none of its parent's queries, and who may have held the lock is not there."""
+        for db in self.open.values():
+            leave_alone(db)
+        self.open, self.lock = {}, threading.Lock()
+
+
+def leave_alone(db: duckdb.DuckDBPyConnection) -> None:
+    """Keeps a connection of the parent for ever: to end it in a forked child waits for threads it lacks."""
+    import ctypes  # in a child that was forked in the middle of a query
+
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(db))
+
+
+_running = _Running()
+in_child(_running.forget)
 
 
 def new_spill(paths: StorePaths) -> str:
@@ -35,12 +58,14 @@ def new_spill(paths: StorePaths) -> str:
 @contextlib.contextmanager
 def private_spill(spill: str) -> Iterator[None]:
     """Makes that folder before DuckDB does, for its owner alone; where none can be made nothing spills."""
+    process = os.getpid()
     with contextlib.suppress(OSError):
         os.mkdir(spill, 0o700)
     try:
         yield
     finally:
-        shutil.rmtree(spill, ignore_errors=True)
+        if os.getpid() == process:  # and not a fork of it
+            shutil.rmtree(spill, ignore_errors=True)
 
 
 def most_spilled(paths: StorePaths) -> str:
@@ -77,13 +102,13 @@ def lives(pid: int) -> bool:
 @contextlib.contextmanager
 def running(db: duckdb.DuckDBPyConnection, spill: str) -> Iterator[None]:
     """While it lasts, `interrupt` ends what the connection runs."""
-    with _lock:
-        _open[spill] = db
+    with _running.lock:
+        _running.open[spill] = db
     try:
         yield
     finally:
-        with _lock:
-            del _open[spill]
+        with _running.lock:
+            _running.open.pop(spill, None)
 
 
 @contextlib.contextmanager
@@ -100,12 +125,12 @@ def signals_as_raised() -> Iterator[None]:
 
 def interrupt() -> None:
     """Ends the queries that run in this process; from another thread than theirs."""
-    with _lock:
-        for db in _open.values():
+    with _running.lock:
+        for db in _running.open.values():
             db.interrupt()
 
 
 def abandon() -> None:
     """Removes what the queries of this process have spilled, right before it ends without them."""
-    for folder in list(_open):
+    for folder in list(_running.open):
         shutil.rmtree(folder, ignore_errors=True)

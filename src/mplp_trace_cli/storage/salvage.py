@@ -18,11 +18,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import duckdb
-
 from mplp_trace_cli.domain.errors import StoreBusy, StoreDamaged
 from mplp_trace_cli.domain.trace import TraceRow
 from mplp_trace_cli.storage.child import ChildFailed
+from mplp_trace_cli.storage.engine import duckdb
 from mplp_trace_cli.storage.fold import Pair, fold
 from mplp_trace_cli.storage.inbox import (
     END,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from typing import ClassVar, Self
 
@@ -19,6 +20,7 @@ from mplp_trace_cli.domain.errors import (
     StoreTooNew,
     TraceError,
 )
+from mplp_trace_cli.storage.forking import in_child
 
 BUSY_SECONDS = 30.0
 _FAULTS = {
@@ -33,8 +35,19 @@ _FAULTS = {
 }
 
 
+_open: weakref.WeakSet[SqliteFile] = weakref.WeakSet()
+_inherited: set[str] = set()
+"""The files that the parent of this process had open when it forked."""
+
+
+@in_child
+def _note_inherited() -> None:
+    _inherited.update(one.path for one in _open)
+    _open.clear()
+
+
 class SqliteFile:
-    """One open file. Not for two threads at once."""
+    """One open file. Not for two threads at once, nor for two processes: a forked child opens its own."""
 
     kind: ClassVar[str]
     """What it is called in messages, with a vowel in front."""
@@ -47,9 +60,23 @@ class SqliteFile:
         self.writable = writable
         self.is_still = False
         """True when it was opened as a file that nobody changes."""
+        self._pid = os.getpid()
+        self._refuse_inherited()
         with self.errors():
             self.db = self._connect()
+            _open.add(self)
             self._check_version()
+
+    def _refuse_inherited(self) -> None:
+        """Raises StorageFailed where the parent of this process had the file open when it forked.
+
+        SQLite would take locks for held that are the parent's alone, and what is committed might be lost.
+        """
+        if self.path in _inherited:
+            raise StorageFailed(
+                f"the {self.kind} {self.path} was in use when this process was forked",
+                hint="start processes before the module is used, or from outside of its blocks",
+            )
 
     def _connect(self) -> sqlite3.Connection:
         options = {"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
@@ -73,7 +100,14 @@ class SqliteFile:
 
     def close(self) -> None:
         """Closes the file; what was committed is safe without it."""
-        self.db.close()
+        if self._pid == os.getpid():
+            _open.discard(self)
+            self.db.close()
+
+    def __del__(self) -> None:
+        """Closes what its owner has dropped: from Python 3.13 on there is a warning otherwise."""
+        if hasattr(self, "db"):
+            self.close()
 
     def __enter__(self) -> Self:
         return self

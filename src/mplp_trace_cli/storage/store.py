@@ -16,8 +16,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import duckdb
-
 from mplp_trace_cli.domain.errors import (
     ConfigInvalid,
     StorageFailed,
@@ -28,9 +26,12 @@ from mplp_trace_cli.domain.errors import (
     TraceError,
 )
 from mplp_trace_cli.domain.times import format_instant
+from mplp_trace_cli.storage.engine import duckdb
+from mplp_trace_cli.storage.forking import in_child
 from mplp_trace_cli.storage.migrations import MIGRATIONS
 from mplp_trace_cli.storage.paths import StorePaths, make_once, name_aside, os_errors
 from mplp_trace_cli.storage.running import (
+    leave_alone,
     most_spilled,
     new_spill,
     private_spill,
@@ -55,8 +56,26 @@ CHECKPOINT_AT = "256MB"
 """How much a writer puts into the WAL before it is compressed: at DuckDB's own 16 MB a long fold would
 compress its last rows again and again."""
 
-_open_here: dict[str, threading.RLock] = {}
-_registry = threading.Lock()
+
+class _OpenHere:
+    """The locks of the stores that this process has used; a forked child has locks of its own."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, threading.RLock] = {}
+        self._registry = threading.Lock()
+
+    def lock_of(self, path: str) -> threading.RLock:
+        """The lock of whoever has that store open."""
+        with self._registry:
+            return self._locks.setdefault(path, threading.RLock())
+
+    def forget(self) -> None:
+        """Begins anew."""
+        self._locks, self._registry = {}, threading.Lock()
+
+
+_open_here = _OpenHere()
+in_child(_open_here.forget)
 
 
 class StoreSettings(NamedTuple):
@@ -196,7 +215,7 @@ class Store:
         if not self.exists():
             raise StoreMissing(f"there is no store at {self.paths.store}", hint="mplp-trace create NAME")
         with _exclusive_in_process(self.paths.store):
-            spill = new_spill(self.paths)
+            spill, process = new_spill(self.paths), os.getpid()
             with signals_as_raised(), private_spill(spill):
                 db = self._connect(spill)
                 try:
@@ -204,8 +223,11 @@ class Store:
                     with running(db, spill), duckdb_errors(self.paths.store):
                         yield db
                 finally:
-                    db.interrupt()  # to close waits for what a stopped query still does
-                    db.close()
+                    if os.getpid() == process:
+                        db.interrupt()  # to close waits for what a stopped query still does
+                        db.close()
+                    else:
+                        leave_alone(db)
 
     def _say_waiting(self, wait_seconds: float, reason: str) -> None:
         if wait_seconds > NOTICE_SECONDS:
@@ -407,9 +429,7 @@ def define_views(db: Connection, sources: dict[str, str], now: str) -> None:
 
 @contextlib.contextmanager
 def _exclusive_in_process(path: str) -> Iterator[None]:
-    with _registry:
-        lock = _open_here.setdefault(path, threading.RLock())
-    with lock:
+    with _open_here.lock_of(path):
         yield
 
 
