@@ -30,6 +30,7 @@ import rows_process
 import rows_python
 import rows_recording
 import rows_spans
+import rows_tables
 from ground import FULL, QUICK, Ground
 from harness import BenchmarkFailed, Result
 
@@ -79,6 +80,7 @@ ROWS: dict[str, Row] = {
     "export": rows_moving.export,
     "chrome": rows_chrome.chrome,
     "crowd": rows_recording.crowd_vs_sqlite_utils,
+    "tables": rows_tables.tables,
     "disk": rows_moving.disk,
     "keeping": rows_keeping.purge_and_compact,
     "keeping-latency": rows_keeping.latency,

@@ -260,6 +260,16 @@ def print_table(columns: Iterable[Column], rows: Iterable[Iterable[Any]]) -> Non
         _print_records(columns, _texts(columns, rows))
 
 
+def print_table_or_records(columns: Iterable[Column], rows: Iterable[Iterable[Any]]) -> None:
+    """The same, but a row after the other wherever a cell would have to fold."""
+    columns, rows = list(columns), list(rows)
+    texts = _texts(columns, rows)
+    if is_painted() and not _fits(columns, texts):
+        _print_records(columns, texts)
+    else:
+        print_table(columns, rows)
+
+
 def is_painted() -> bool:
     """True where Rich paints and folds: on a terminal, and where colours are asked for."""
     return sys.stdout.isatty() or output.paints(sys.stdout)

@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mplp_trace_cli.cli import formats, output
+from mplp_trace_cli.cli import formats, output, previews
 from mplp_trace_cli.cli.settings import current, open_service
 from mplp_trace_cli.cli.streaming import counts_text
-from mplp_trace_cli.domain.questions import ImportRequest
+from mplp_trace_cli.cli.values import split_pair
+from mplp_trace_cli.domain.errors import InvalidInput
+from mplp_trace_cli.domain.questions import ColumnMapping, ImportRequest
 from mplp_trace_cli.interchange.formats import INPUT_FORMATS
 
 if TYPE_CHECKING:
     from mplp_trace_cli.interchange.loading import Progress
+
+TABLES = "Tables (csv, parquet)"
+Map = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="FIELD=COLUMN,…", help="Which column is a field.", rich_help_panel=TABLES),
+]
+Default = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FIELD=VALUE", help="A field of rows that have none.", rich_help_panel=TABLES),
+]
+TimeFormat = Annotated[
+    str | None,
+    typer.Option(metavar="FORM", help="As in strptime, or s, ms, us, ns since 1970.", rich_help_panel=TABLES),
+]
+DurationUnit = Annotated[
+    str, typer.Option(metavar="UNIT", help="Of durations: ns, us, ms, s.", rich_help_panel=TABLES)
+]
+_NEXT_FIELD = re.compile(r",(?=[A-Za-z_]+=)")
 
 
 def import_command(
@@ -31,17 +52,44 @@ def import_command(
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Nothing of a file with a bad line.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Also files that were loaded before.")] = False,
+    map_: Map = None,
+    default: Default = None,
+    time_format: TimeFormat = None,
+    duration_unit: DurationUnit = "ms",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be recorded.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="The dry run as an object.")] = False,
 ) -> int:
     """Load files in bulk, .gz and .zst as they are, and print the counts as an object."""
-    request = ImportRequest(files, input_format, create_missing, strict, again)
+    pairs = column_pairs(map_ or []), default_pairs(default or [])
+    mapping = ColumnMapping(*pairs, time_format, duration_unit)
+    request = ImportRequest(files, input_format, create_missing, strict, again, mapping, dry_run)
     with open_service() as service, _progress() as progress:
         report = service.import_files(request, progress=progress).unwrap()
     for name in report.skipped:
         output.note(f"{name}: loaded before, skipped (--again loads it anyway)")
+    if report.preview is not None:
+        (previews.write_json if json_ else previews.write_tables)(report, report.preview)
+        return 1 if report.counts.rejected else 0
     if report.counts.rejected or (report.files and not sys.stdout.isatty()):
         output.note(counts_text(vars(report.counts)))
     formats.write_object(report.as_dict())
     return 1 if report.counts.rejected else 0
+
+
+def column_pairs(given: Sequence[str]) -> dict[str, str]:
+    """`FIELD=COLUMN,…` as a mapping: a comma parts two pairs only where another FIELD= follows it."""
+    found: dict[str, str] = {}
+    for pair in (pair for text in given for pair in _NEXT_FIELD.split(text)):
+        field, column = split_pair(pair, "map")
+        if field in found:
+            raise InvalidInput(f"map: {field} is given twice")
+        found[field] = column
+    return found
+
+
+def default_pairs(given: Sequence[str]) -> dict[str, str]:
+    """`FIELD=VALUE` as a mapping."""
+    return dict(split_pair(text, "default") for text in given)
 
 
 @contextlib.contextmanager

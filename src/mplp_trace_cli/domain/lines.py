@@ -25,11 +25,11 @@ from mplp_trace_cli.domain.trace import TraceStatement, trace_statement
 
 Record = EventRow | TraceStatement | MetricRow
 
-_EVENT_KEYS = frozenset(EventRow._fields)
-_TRACE_KEYS = frozenset(TraceStatement._fields)
-_TRACE_DERIVED = frozenset(("duration_ms", "summary", "event_count", "error_count", "has_errors"))
-_METRIC_KEYS = frozenset(MetricRow._fields)
-_KINDS = ("event", "trace", "metric")
+EVENT_KEYS = frozenset(EventRow._fields)
+TRACE_KEYS = frozenset(TraceStatement._fields)
+TRACE_DERIVED = frozenset(("duration_ms", "summary", "event_count", "error_count", "has_errors"))
+METRIC_KEYS = frozenset(MetricRow._fields)
+KINDS = ("event", "trace", "metric")
 _INSTANTS = ("timestamp", "started_at", "completed_at", "expires_at")
 
 
@@ -74,19 +74,19 @@ def _unrepeated(found: list[Member]) -> dict[str, Member]:
 def _record(found: dict[str, Member], rules: LineRules) -> Record:
     kind = _kind(found)
     if kind == "event":
-        fields = _fields(found, _EVENT_KEYS, "data")
+        fields = _fields(found, EVENT_KEYS, "data")
         return event_row(_with_defaults(fields, rules, ("trace_id", "level", "source")), rules.event)
     if kind == "trace":
-        known = {key: member for key, member in found.items() if key not in _TRACE_DERIVED}
-        return trace_statement(_fields(known, _TRACE_KEYS, "metadata"))
-    return metric_row(_fields(found, _METRIC_KEYS, "labels"), rules.clock)
+        known = {key: member for key, member in found.items() if key not in TRACE_DERIVED}
+        return trace_statement(_fields(known, TRACE_KEYS, "metadata"))
+    return metric_row(_fields(found, METRIC_KEYS, "labels"), rules.clock)
 
 
 def _kind(found: dict[str, Member]) -> str:
     said = found.pop("kind", None)
     if said is not None and said.value is not None:
-        if said.value not in _KINDS:
-            raise InvalidInput(f"kind: {str(said.value)[:60]!r} is not one of {', '.join(_KINDS)}")
+        if said.value not in KINDS:
+            raise InvalidInput(f"kind: {str(said.value)[:60]!r} is not one of {', '.join(KINDS)}")
         return str(said.value)
     if "event_type" in found:
         return "event"

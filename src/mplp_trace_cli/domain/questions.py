@@ -146,13 +146,21 @@ class ColumnMapping(NamedTuple):
     defaults: Mapping[str, str] = {}
     """The value of a field in rows that have none."""
     time_format: str | None = None
-    """How times are written: a pattern of strptime, or s, ms, us, ns since 1970; None is RFC 3339."""
+    """How times are written: a pattern of strptime, or s, ms, us, ns since 1970; None is RFC 3339.
+
+    A time without a zone is UTC. Parquet that has real times needs none.
+    """
     duration_unit: str = "ms"
     """The unit of durations: ns, us, ms, s."""
 
 
 class ImportRequest(NamedTuple):
-    """Files to load; `-` is standard input. `again` loads files that were loaded before."""
+    """Files to load; `-` is standard input, a folder that an export made stands for the files in it.
+
+    `again` loads files that were loaded before. `mapping` says which columns of csv and parquet are which
+    fields: `mapping={"fields": {"event_type": "EventType"}, "duration_unit": "us"}`. With `dry_run` nothing
+    is recorded, and the report tells what would be: counts, and in `preview` the first records and rejects.
+    """
 
     files: Sequence[str]
     input_format: str = "auto"
@@ -160,6 +168,7 @@ class ImportRequest(NamedTuple):
     strict: bool = False
     again: bool = False
     mapping: ColumnMapping | Mapping[str, Any] = ColumnMapping()
+    dry_run: bool = False
 
 
 class PurgeRequest(NamedTuple):

@@ -78,6 +78,8 @@ class BulkPlan:
     settings: StoreSettings = field(default_factory=StoreSettings)
     keep_rejects: bool = True
     """False: what is rejected is left in `BulkLoad.rejected` for the caller."""
+    context_id: str | None = None
+    """The context of traces that are made because an event names them."""
     derived: DerivedTraces | None = None
     """How traces that nobody tells of are made; None holds their events back for a trace that may come."""
 
@@ -91,6 +93,7 @@ def bulk_transaction(db: Connection, pair: Pair, plan: BulkPlan) -> Iterator[Bul
     """
     base = seq_base(db, pair.inbox.inbox_id) or 0
     before = pair.inbox.reserve(LINES_RESERVED)
+    define_load_views(db, plan.now)
     load = BulkLoad(db, plan, base + before)
     db.execute("BEGIN")
     try:
@@ -109,6 +112,11 @@ def bulk_transaction(db: Connection, pair: Pair, plan: BulkPlan) -> Iterator[Bul
         # A crash before this leaves traces that a recorder finds in the store when it needs them.
         with pair.inbox.writing():
             pair.inbox.add_open(open_trace_of(row) for row in load.active.values())
+
+
+def define_load_views(db: Connection, now: int) -> None:
+    """Defines the views that a load asks: before its transaction, which can only write to the store."""
+    define_views(db, {table: f"store.{table}" for table in TABLES}, f"make_timestamptz({now})")
 
 
 class BulkLoad:
@@ -132,7 +140,6 @@ class BulkLoad:
         self._starts: list[tuple[Any, ...]] = []
         self._ends: list[tuple[Any, ...]] = []
         self.rejected: list[tuple[Line, str]] = []
-        define_views(db, {table: f"store.{table}" for table in TABLES}, f"make_timestamptz({self.now})")
 
     @property
     def last_number(self) -> int:
@@ -240,6 +247,9 @@ class BulkLoad:
             found = self._find(iter(unknown))
             self._known.update(found)
             unknown = [trace_id for trace_id in unknown if trace_id not in found]
+        if unknown and piece.is_certain:
+            self._settle(piece.chunk, events)
+            return
         if unknown and self.plan.derived is None:
             events = self._hold(piece, unknown)
         self._pending.append(events)
@@ -265,7 +275,7 @@ class BulkLoad:
         if self.plan.create_missing:
             first = events.column("number")[0].as_py()
             for trace_id in unknown:
-                said = missing_trace(trace_id, None)
+                said = missing_trace(trace_id, self.plan.context_id)
                 earliest = pc.min(events.filter(pc.equal(events.column("trace_id"), trace_id))["timestamp"])
                 self._start(said._replace(started_at=earliest.as_py()), first)
             unknown = []

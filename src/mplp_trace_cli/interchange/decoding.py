@@ -82,20 +82,27 @@ class Decoded(NamedTuple):
     chunk: Chunk
     events: pa.RecordBatch
     others: list[Line]
+    is_certain: bool = False
+    """True when no trace of these events can come later in the file: none has to wait for one."""
 
 
 _Found = tuple[pa.RecordBatch, list[Line]]
 
 
 def decoded(
-    chunks: Iterable[Chunk], rules: DecodingRules, translator: Translator | None = None, *, parallel: bool
+    chunks: Iterable[Chunk],
+    rules: DecodingRules,
+    translator: Translator | None = None,
+    *,
+    parallel: bool,
+    first: int = 1,
 ) -> Iterator[Decoded]:
     """Decodes chunks, in their order; pieces of a foreign format are translated on the way.
 
-    What comes of a translator's chunk are its lines, numbered on from those before.
+    What comes of a translator's chunk are its lines, numbered on from those before, the first `first`.
     """
     if translator is not None:
-        yield from _numbered(_translated(chunks, rules, translator, parallel))
+        yield from _numbered(_translated(chunks, rules, translator, parallel), first)
     elif parallel:
         yield from _in_workers(chunks, rules, None)
     else:
@@ -128,9 +135,9 @@ def _decode_translated(decoder: LineDecoder, offset: int, translated: Translated
     chunk = Chunk(0, offset, translated.lines)
     events, others = _decode(decoder, chunk)
     if translated.events is not None:
-        chunk, events, others = _with_rows(decoder, translated.events, Decoded(chunk, events, others))
+        chunk, events, others, _ = _with_rows(decoder, translated.events, Decoded(chunk, events, others))
     faults = [Line(fault.line, offset, fault.raw, None, reason=fault.reason) for fault in translated.faults]
-    return Decoded(chunk, events, [line._replace(offset=offset) for line in others] + faults)
+    return Decoded(chunk, events, sorted([*(line._replace(offset=offset) for line in others), *faults]))
 
 
 def _with_rows(decoder: LineDecoder, given: Events, read: Decoded) -> Decoded:
@@ -146,7 +153,7 @@ def _with_rows(decoder: LineDecoder, given: Events, read: Decoded) -> Decoded:
 
 def _numbered(pieces: Iterable[Decoded], first: int = 1) -> Iterator[Decoded]:
     number = first
-    for chunk, events, others in pieces:
+    for chunk, events, others, _ in pieces:
         shifted = pc.add(events.column("number"), number)
         moved = pa.RecordBatch.from_arrays([shifted, *events.columns[1:]], schema=SCHEMA)
         lines = [line._replace(number=line.number + number) for line in others]
@@ -250,7 +257,7 @@ def _serve() -> None:
                 events, others = _decode(decoder, Chunk(number, offset, data, skipped))
             else:
                 try:
-                    chunk, events, others = _decode_translated(decoder, offset, translator.translate(data))
+                    chunk, events, others, _ = _decode_translated(decoder, offset, translator.translate(data))
                 except BrokenFile as error:
                     _send(stdout, pickle.dumps(error))
                     continue

@@ -289,7 +289,7 @@ def line_query(table: str, *, with_kind: bool) -> str:
     kind = f'\'"kind":"{table[:-1]}",\'' if with_kind else "''"
     columns = ("started_at", "completed_at", "expires_at", "timestamp")
     names = {"kind_trace": kind, "kind_event": kind, "kind_metric": kind}
-    sources = {"traces": "chosen_traces", "events": "chosen_events"}
+    sources = {name: f"chosen_{name}" for name in ("traces", "events", "metrics")}
     query = statement(f"export_{table[:-1]}_lines").rstrip().rstrip(";")
     return query.format(**names, **sources, **{name: _instant(name) for name in columns})
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 AUTO = "auto"
 READERS = {
+    "parquet": "parquet_table",
     "otlp": "otlp.reading",
     "chrome": "chrome.reading",
+    "csv": "csv_table",
     "mplp": "mplp_reading",
     "json": "json_document",
     "jsonl": "json_lines",

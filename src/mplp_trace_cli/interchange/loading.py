@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from mplp_trace_cli.domain.errors import BrokenFile
 from mplp_trace_cli.domain.questions import ColumnMapping
 from mplp_trace_cli.interchange.bulk import BulkPlan, bulk_transaction
 from mplp_trace_cli.interchange.decoding import Decoded, DecodingRules
@@ -43,6 +41,15 @@ class LoadOptions:
     progress: Progress | None = None
 
 
+class Preview(NamedTuple):
+    """The first records that would be made, and the first lines that would be rejected."""
+
+    rows: list[str]
+    """JSON lines, as an export would write them: traces, events, metrics."""
+    rejects: list[tuple[str, int, str]]
+    """Source, line and reason."""
+
+
 @dataclass
 class LoadReport:
     """What became of the files and their lines."""
@@ -50,6 +57,8 @@ class LoadReport:
     files: int = 0
     skipped: list[str] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
+    preview: Preview | None = None
+    """What a dry run found; None for a load."""
 
     def add(self, other: LoadReport) -> None:
         """Adds the report of another file."""
@@ -72,13 +81,13 @@ def load_file(pair: Pair, path: str, options: LoadOptions, wait_seconds: float) 
     require_store(pair.store, pair.inbox)
     with source.open() as stream, pair.store.writing(wait_seconds) as db:
         fold_into(db, pair)
-        if not options.again and _seen_by_size(db, source):
+        if not options.again and seen_by_size(db, source):
             return LoadReport(skipped=[source.name])
-        opened = _opened(stream, source, options)
+        opened = opened_input(stream, source, options)
         found = input_format(options.input_format, opened)
         try:
-            with bulk_transaction(db, pair, _plan(pair, opened, options, found)) as load:
-                load.run(_told(found.read(opened), source, options.progress))
+            with bulk_transaction(db, pair, bulk_plan(pair, opened, options, found)) as load:
+                load.run(told(found.read(opened), source, options.progress))
                 _note_digest(db, source, options)
         except _SeenBeforeError:
             return LoadReport(skipped=[source.name])
@@ -90,7 +99,7 @@ class _SeenBeforeError(Exception):
 
 
 def _note_digest(db: Connection, source: Source, options: LoadOptions) -> None:
-    if not options.again and _seen(db, source.digest):
+    if not options.again and seen(db, source.digest):
         raise _SeenBeforeError
     db.execute(
         "INSERT INTO store.imported_files VALUES (?, ?, ?, make_timestamptz(?::BIGINT))",
@@ -98,26 +107,29 @@ def _note_digest(db: Connection, source: Source, options: LoadOptions) -> None:
     )
 
 
-def _seen(db: Connection, digest: str) -> bool:
+def seen(db: Connection, digest: str) -> bool:
+    """True when a file with these bytes was loaded."""
     query = "SELECT count(*) FROM store.imported_files WHERE digest = ?"
     return bool((db.execute(query, [digest]).fetchone() or (0,))[0])
 
 
-def _seen_by_size(db: Connection, source: Source) -> bool:
+def seen_by_size(db: Connection, source: Source) -> bool:
     """Hashes a file beforehand only when one of its size was loaded: otherwise it cannot be the same."""
     if source.path == STDIN or source.size is None:
         return False
     query = "SELECT count(*) FROM store.imported_files WHERE size = ?"
     same_size = (db.execute(query, [source.size]).fetchone() or (0,))[0]
-    return bool(same_size) and _seen(db, file_digest(source.path))
+    return bool(same_size) and seen(db, file_digest(source.path))
 
 
-def _opened(stream: Readable, source: Source, options: LoadOptions) -> Opened:
+def opened_input(stream: Readable, source: Source, options: LoadOptions) -> Opened:
+    """An open file with its first bytes read."""
     head = first_bytes(stream, CHUNK_BYTES)
     return Opened(stream, head, source, options.rules, options.mapping)
 
 
-def _plan(pair: Pair, opened: Opened, options: LoadOptions, found: InputFormat) -> BulkPlan:
+def bulk_plan(pair: Pair, opened: Opened, options: LoadOptions, found: InputFormat) -> BulkPlan:
+    """How a file of that format is loaded."""
     return BulkPlan(
         opened.source.name,
         options.rules.now,
@@ -125,18 +137,13 @@ def _plan(pair: Pair, opened: Opened, options: LoadOptions, found: InputFormat) 
         options.strict,
         pair.store.settings,
         derived=found.derived,
+        context_id=options.mapping.defaults.get("context_id"),
     )
 
 
-def _told(pieces: Iterator[Decoded], source: Source, progress: Progress | None) -> Iterator[Decoded]:
+def told(pieces: Iterator[Decoded], source: Source, progress: Progress | None) -> Iterator[Decoded]:
+    """The pieces of a file; how far it is read is told after each."""
     for piece in pieces:
         yield piece
         if progress is not None:
             progress(source.bytes_read, source.size)
-
-
-def check_files(paths: Sequence[str]) -> None:
-    """Raises BrokenFile for the first path that is no readable file."""
-    for path in paths:
-        if path != STDIN and not os.path.exists(path):
-            raise BrokenFile(f"{path}: no such file")

@@ -34,12 +34,22 @@ class InputFormat:
     read: Callable[[Opened], Iterator[Decoded]]
     derived: DerivedTraces | None = None
     """How traces are made of a format that tells of events alone."""
+    has_columns: bool = False
+    """True for tables, whose columns a mapping names."""
 
 
 def require_known(name: str) -> None:
     """Raises InvalidInput for a format that there is not."""
     if name not in INPUT_FORMATS:
         raise InvalidInput(f"input format: {unknown_word(INPUT_FORMATS, name)}")
+
+
+def _check_mapping(found: InputFormat, name: str, opened: Opened) -> None:
+    if opened.mapping != ColumnMapping() and not found.has_columns:
+        raise InvalidInput(
+            f"{opened.source.name} is {name}: a mapping of columns is for csv and parquet",
+            hint="leave away --map, --default, --time-format and --duration-unit, or --input-format csv",
+        )
 
 
 def input_format(name: str, opened: Opened) -> InputFormat:
@@ -49,5 +59,6 @@ def input_format(name: str, opened: Opened) -> InputFormat:
         module = import_module(f"mplp_trace_cli.interchange.{READERS[one]}")
         if name != AUTO or module.looks_like(opened.head, opened.source.path):
             found: InputFormat = module.FORMAT
+            _check_mapping(found, one, opened)
             return found
     raise InvalidInput(f"{opened.source.name}: of no format that is known", hint="--input-format FORMAT")

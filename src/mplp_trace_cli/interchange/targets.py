@@ -61,7 +61,7 @@ def whole_folder(path: str, umask: int, store: StorePaths) -> Iterator[str]:
     """The same for a folder; one that an earlier export made is replaced, any other is refused."""
     store.check_output(path)
     final = os.path.realpath(path)
-    if os.path.lexists(final) and not _is_export(final):
+    if os.path.lexists(final) and not is_export(final):
         raise StorageFailed(
             f"{path} is there already and was not made by an export", hint="name a new folder with -o"
         )
@@ -99,7 +99,7 @@ def _draft(path: str) -> str:
     return os.path.join(folder, f".{name}.{uuid.uuid4().hex[:12]}.part")
 
 
-def _is_export(path: str) -> bool:
+def is_export(path: str) -> bool:
     """True for a folder that has nothing in it but what an export writes, down to the last file."""
     return os.path.isdir(path) and all(map(_is_exported, os.scandir(path)))
 

@@ -279,15 +279,20 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         progress: Progress | None = None,
         **given: Any,
     ) -> LoadReport:
-        """Loads files, each in one transaction; bad lines go to the rejects."""
+        """Loads files, each in one transaction; bad lines go to the rejects. A dry run takes it all back."""
         from mplp_trace_cli.domain.questions import ColumnMapping, ImportRequest
-        from mplp_trace_cli.interchange.loading import LoadOptions, LoadReport, check_files, load_file
+        from mplp_trace_cli.interchange.folders import input_files
+        from mplp_trace_cli.interchange.loading import LoadOptions, LoadReport, load_file
+        from mplp_trace_cli.interchange.rehearsing import rehearse
+        from mplp_trace_cli.interchange.table_columns import check_mapping
 
         asked = request_of(ImportRequest, request, given)
-        check_files(asked.files)
+        mapping = request_of(ColumnMapping, asked.mapping, {})
+        check_mapping(mapping)
+        files = input_files(asked.files)
         options = LoadOptions(
             self._decoding_rules(),
-            request_of(ColumnMapping, asked.mapping, {}),
+            mapping,
             asked.input_format,
             asked.create_missing,
             asked.strict,
@@ -296,7 +301,9 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         )
         report = LoadReport()
         with self.pair() as pair:
-            for path in asked.files:
+            if asked.dry_run:
+                return rehearse(pair, files, options, IMPORT_SECONDS)
+            for path in files:
                 report.add(load_file(pair, path, options, IMPORT_SECONDS))
             self._tidy(pair)
         return report

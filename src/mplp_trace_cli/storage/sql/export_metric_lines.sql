@@ -10,4 +10,4 @@ SELECT
     || ',"timestamp":' || {timestamp}
     || '}}' AS line,
     seq
-FROM metrics
+FROM {metrics}
