@@ -57,8 +57,8 @@ class _Exported:
             yield Record(home, trace_span(trace), OWN_SIZE + len(trace.metadata))
 
     def _events(self) -> Iterator[Record]:
-        for *columns, has_root in rows_of(self._export.db, statement("otlp_events")):
-            event = EventRow(*columns)
+        for row in rows_of(self._export.db, statement("otlp_events")):
+            event, has_root = EventRow._make(row[:-1]), row[-1]
             restored = self._restorer.restored(event) if '"otlp":' in event.data else None
             if isinstance(restored, SpanEvent) and self._put_inside(event, restored):
                 continue
