@@ -15,7 +15,7 @@ import msgspec
 
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.interchange.otlp.ids import hex_id
-from mplp_trace_cli.interchange.otlp.lines import KnownAttributes, Lines, exception_message
+from mplp_trace_cli.interchange.otlp.lines import KnownAttributes, Lines, Member, exception_message
 from mplp_trace_cli.interchange.otlp.records import (
     NO_ATTRIBUTES,
     Attributes,
@@ -40,7 +40,14 @@ _OLD_NAME = re.compile(
     rb'|"(?:trace|span)_id"\s*:|"(?:string|int|bool|double|array|kvlist|bytes)_value"'
     rb'|"instrumentationLibrary'
 )
+_MARKS_OF_OLD_NAMES = (
+    *(b'_spans"', b'_logs"', b'_metrics"', b'_unix_nano"', b'"trace_id"', b'"span_id"', b'_value"'),
+    b'"instrumentationLibrary',
+)
+"""One of them is in every line that the pattern above is in; they are found much sooner."""
 _NAME = re.compile(r"_([a-z])")
+_KEY, _TEXT_VALUE, _INT_VALUE = b'{"key":"', b'","value":{"stringValue":"', b'","value":{"intValue":"'
+_MOST_DIGITS = 18
 _HOMES_KEPT = 1_000
 
 Raws = list[msgspec.Raw] | None
@@ -155,13 +162,13 @@ class _Reader:
     """Reads bodies, and remembers what is likely to come again."""
 
     def __init__(self) -> None:
-        self._attributes = KnownAttributes(_pair).attributes
+        self._attributes = KnownAttributes(_pair, _simple).attributes
         self._homes: dict[tuple[bytes, str, bytes, str], Home] = {}
 
     def body(self, line: bytes, lines: Lines) -> None:
         """Adds the lines of a body."""
         try:
-            body = _body(_renamed(line) if _OLD_NAME.search(line) else line)
+            body = _body(_renamed(line) if _has_old_names(line) else line)
         except _FAULTS as fault:
             lines.fault(line, _reason(fault))
             return
@@ -314,6 +321,21 @@ def _pair(raw: bytes) -> tuple[str, Any]:
     return pairs_of([_decode(raw)])[0]
 
 
+def _simple(raw: bytes) -> Member | None:
+    """The member of an attribute that is text or an integer, from its bytes as most senders write them."""
+    if raw[:8] != _KEY or raw[-3:] != b'"}}' or raw.count(b'"') != 10 or b"\\" in raw:
+        return None
+    key, found, value = raw[8:-3].partition(_TEXT_VALUE)
+    if found:
+        name = key.decode()
+        return name, f'"{name}":"{value.decode()}"'
+    key, found, value = raw[8:-3].partition(_INT_VALUE)
+    if not found or not value.isdigit() or len(value) > _MOST_DIGITS or value[:1] == b"0" != value:
+        return None
+    name = key.decode()
+    return name, f'"{name}":{value.decode()}'
+
+
 def _body_of(raw: bytes) -> tuple[str, str | None]:
     """The JSON text of a body and, where it is text, itself; an empty one when there is none."""
     if raw in (b"", b"null"):
@@ -332,6 +354,10 @@ def _number(value: int | str | None, names: Mapping[str, int]) -> int:
         return value or 0
     found = names.get(value)
     return integer(value) if found is None else found
+
+
+def _has_old_names(line: bytes) -> bool:
+    return any(mark in line for mark in _MARKS_OF_OLD_NAMES) and _OLD_NAME.search(line) is not None
 
 
 def _renamed(line: bytes) -> bytes:

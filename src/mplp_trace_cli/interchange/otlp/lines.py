@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.interchange.otlp.points import points_of
-from mplp_trace_cli.interchange.otlp.records import Attributes, Home, joined
-from mplp_trace_cli.interchange.otlp.values import Plain, quoted, text
+from mplp_trace_cli.interchange.otlp.records import Attributes, Home
+from mplp_trace_cli.interchange.otlp.values import Plain, are_odd, quoted, text
 from mplp_trace_cli.interchange.translating import Fault, Translated
 
 MOST_KEPT = 50_000
@@ -19,6 +19,8 @@ _EXCEPTION = "exception"
 _MESSAGE = "exception.message"
 
 Pair = tuple[str, Plain]
+Member = tuple[str, str]
+"""The key of an attribute, and the JSON text of it as a member of an object."""
 
 
 class Lines:
@@ -48,27 +50,34 @@ class Lines:
         return Translated("".join(self._lines).encode(), self._faults)
 
 
-class KnownAttributes(dict[bytes, tuple[str, str]]):
+class KnownAttributes(dict[bytes, Member]):
     """The key and the JSON member of each attribute, by the bytes that it was."""
 
-    def __init__(self, read: Callable[[bytes], Pair]) -> None:
+    def __init__(self, read: Callable[[bytes], Pair], read_simple: Callable[[bytes], Member | None]) -> None:
+        """`read` reads every attribute; `read_simple` gives the member of a simple one, and nothing else."""
         super().__init__()
         self._read = read
+        self._read_simple = read_simple
+        self._get = self.__getitem__
 
-    def __missing__(self, raw: bytes) -> tuple[str, str]:
-        key, value = self._read(raw)
-        found = (key, f"{quoted(key)}:{quoted(value) if type(value) is str else text(value)}")
+    def __missing__(self, raw: bytes) -> Member:
+        found = self._read_simple(raw) or self._member(raw)
         if len(raw) <= LONGEST_KEPT:
             if len(self) >= MOST_KEPT:
                 self.clear()
             self[raw] = found
         return found
 
-    def attributes(self, raws: Sequence[bytes]) -> Attributes:
+    def _member(self, raw: bytes) -> Member:
+        key, value = self._read(raw)
+        return key, f"{quoted(key)}:{text(value)}"
+
+    def attributes(self, raws: Collection[bytes]) -> Attributes:
         """What a list of attributes says."""
-        found = dict(map(self.__getitem__, raws))
-        members = joined(found, len(raws))
-        return Attributes.of([self._read(raw) for raw in raws]) if members is None else Attributes(members)
+        found = dict(map(self._get, raws))
+        if are_odd(found, len(raws)):
+            return Attributes.of([self._read(raw) for raw in raws])
+        return Attributes(",".join(found.values()))
 
 
 def exception_message(name: str, attributes: Attributes) -> str | None:

@@ -68,7 +68,7 @@ def fields(data: Buffer, at: int, end: int) -> Iterator[Field]:
         yield Field(tag >> 3, wire_type, start, value, at)
 
 
-def varint(data: Buffer, at: int, end: int) -> tuple[int, int]:
+def varint(data: Buffer | bytes, at: int, end: int) -> tuple[int, int]:
     """The number at a place and where it ends; raises WireFault."""
     number = shift = 0
     for place in range(at, min(at + _MOST_VARINT, end)):
