@@ -280,6 +280,8 @@ class Home:
         members = text({**otlp, **point.otlp})[1:-1]
         if not point.name:
             members += ',"name":""'
+        if not point.unit:
+            members += ',"unit":""'
         line = (
             f',"trace_id":"{self.trace_id}","event_type":"performance_metric"'
             f"{_timestamp(point.time_ns)}{self._source}"
