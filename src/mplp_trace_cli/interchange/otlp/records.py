@@ -287,7 +287,7 @@ class Home:
             "tags": {key: _tag(value) for key, value in point.attributes},
         }
         otlp = text({**({"attributes": attributes} if attributes else {}), **point.otlp})[1:-1]
-        odd = "" if point.name else ',"name":""'
+        odd = ("" if point.name else ',"name":""') + ("" if point.unit else ',"unit":""')
         data = self._data("metric", f",{otlp}{odd}", Attributes(text(standard)[1:-1]))
         return (
             self._id_of("metric", data),
