@@ -25,6 +25,7 @@ import rows_keeping
 import rows_live
 import rows_metrics
 import rows_moving
+import rows_otlp
 import rows_recording
 from ground import FULL, QUICK, Ground
 from harness import BenchmarkFailed, Result
@@ -60,6 +61,7 @@ ROWS: dict[str, Row] = {
     "crowd-held": rows_recording.crowd_while_held,
     "stream": rows_recording.stream,
     "import": rows_moving.import_file,
+    "otlp": rows_otlp.import_otlp,
     "memory": rows_moving.memory,
     "ask": rows_asking.ask,
     "figures": rows_figures.many,

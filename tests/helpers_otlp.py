@@ -29,7 +29,7 @@ IDS = ("traceId", "spanId", "parentSpanId")
 def encoded(body: Json) -> bytes:
     """A body of OTLP/JSON in protobuf."""
     (name,) = body
-    message = ParseDict(_each_id(body, lambda value: _base64(bytes.fromhex(value))), MESSAGES[name]())
+    message = ParseDict(with_base64_ids(body), MESSAGES[name]())
     data: bytes = message.SerializeToString()
     return data
 
@@ -65,7 +65,8 @@ def rows_of(translated: Translated) -> list[Row]:
 
 def with_base64_ids(body: Json) -> Json:
     """A body with its ids as older senders write them."""
-    return _each_id(body, lambda value: _base64(bytes.fromhex(value)))
+    changed: Json = _each_id(body, lambda value: _base64(bytes.fromhex(value)))
+    return changed
 
 
 def _base64(value: bytes) -> str:

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mplp_trace_cli.interchange.otlp import bodies, json_documents
+from mplp_trace_cli.interchange.otlp import bodies
 from mplp_trace_cli.interchange.otlp.reading import looks_like
 from mplp_trace_cli.interchange.rows import line_of
-from mplp_trace_cli.interchange.sources import Source
-from tests.conftest import COMMAND, Cli
+from tests.conftest import Cli
 from tests.helpers_otlp import (
     Json,
     encoded,
@@ -76,7 +74,7 @@ METRICS = """
 
 
 def test_capture_is_found_again_whole(cli: Cli, conformance: Path) -> None:
-    """Every span, event, link, log and point is there, times to the nanosecond; a second time adds nothing."""
+    """Every span, event, link, log and point is there; a second time adds nothing."""
     path = conformance / "otlp" / "otel_demo_capture.jsonl"
     first = json.loads(cli.ok("import", path))
     assert (first["events"], first["traces"], first["rejected"]) == (5260, 583, 0)
@@ -230,7 +228,7 @@ def test_large_bodies_are_cut_without_loss(frame: bool, held: int, monkeypatch: 
     small = span_body(*many_spans(1, start=200))
     data = encoded(body) + encoded(small)
     cut = bodies.framed_pieces if frame else bodies.body_pieces
-    given = Source_(framed([data]) if frame else data)
+    given = Trickle(framed([data]) if frame else data)
     pieces = [chunk.data for chunk in cut(given, b"", "file")]
     assert len(pieces) >= 4
     assert max(map(len, pieces)) < 700
@@ -238,7 +236,7 @@ def test_large_bodies_are_cut_without_loss(frame: bool, held: int, monkeypatch: 
     assert found == rows_of(from_json(body, small))
 
 
-class Source_:
+class Trickle:
     """A stream that gives a few bytes at a time."""
 
     def __init__(self, data: bytes) -> None:
@@ -367,7 +365,7 @@ def test_what_is_nested_too_deeply_spoils_no_other_line() -> None:
 
 def test_nulls_are_nothing() -> None:
     """A member that is null is one that is not there."""
-    members = "traceState parentSpanId flags kind attributes events links status droppedLinksCount".split()
+    members = ("traceState", "parentSpanId", "flags", "kind", "attributes", "events", "links", "status")
     body = span_body(span(**dict.fromkeys(members)))
     body["resourceSpans"][0] |= {"schemaUrl": None, "resource": None}
     body["resourceSpans"][0]["scopeSpans"][0] |= {"scope": None, "schemaUrl": None}
@@ -435,9 +433,13 @@ attributes = st.lists(st.fixed_dictionaries({"key": keys, "value": values}), max
 trace_ids = st.sampled_from(["", TRACE, "0" * 32, "ab"])
 span_ids = st.sampled_from(["", SPAN, "0" * 16, "abcd"])
 times = st.one_of(st.just("0"), st.integers(START, START + 10**10).map(str))
-some: Callable[[dict[str, Any]], st.SearchStrategy[Json]] = lambda members: st.fixed_dictionaries(
-    {}, optional=members
-)
+
+
+def some(members: dict[str, Any]) -> st.SearchStrategy[Json]:
+    """Objects with any of these members."""
+    return st.fixed_dictionaries({}, optional=members)
+
+
 spans_ = st.fixed_dictionaries(
     {"startTimeUnixNano": st.integers(START, START + 10**10).map(str)},
     optional={
