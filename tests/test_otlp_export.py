@@ -29,6 +29,7 @@ from mplp_trace_cli.interchange.otlp.json_reading import JsonTranslator
 from mplp_trace_cli.interchange.otlp.protobuf_reading import ProtobufTranslator
 from mplp_trace_cli.interchange.otlp.protobuf_writing import Serializer
 from mplp_trace_cli.interchange.sources import Chunk
+from mplp_trace_cli.interchange.translating import Translated
 from tests.conftest import Cli
 from tests.test_export import kept
 
@@ -150,14 +151,22 @@ def from_lines(lines: Iterable[bytes]) -> list[EventRow]:
     """The events of bodies in JSON."""
     translated = JsonTranslator().translate(b"\n".join(lines))
     assert translated.faults == []
-    return rows_of_lines(translated.lines)
+    return rows_of([translated])
 
 
 def from_protobuf(parts: Iterable[bytes]) -> list[EventRow]:
     """The events of bodies in protobuf."""
     translated = [ProtobufTranslator("body").translate(part) for part in parts]
     assert [one.faults for one in translated if one.faults] == []
-    return rows_of_lines(b"".join(one.lines for one in translated))
+    return rows_of(translated)
+
+
+def rows_of(translated: Iterable[Translated]) -> list[EventRow]:
+    """The events of translations, those that came as lines of ours first."""
+    given = list(translated)
+    lines = rows_of_lines(b"".join(one.lines for one in given))
+    rows: Any = [row for one in given if one.events for row in one.events.rows]
+    return lines + [EventRow(*row[:6], row[6] or RULES.clock(), *row[7:]) for row in rows]
 
 
 # -- what came from OTLP ------------------------------------------------------------------------------
