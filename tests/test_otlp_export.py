@@ -166,7 +166,9 @@ def rows_of(translated: Iterable[Translated]) -> list[EventRow]:
     given = list(translated)
     lines = rows_of_lines(b"".join(one.lines for one in given))
     rows: Any = [row for one in given if one.events for row in one.events.rows]
-    return lines + [EventRow(*row[:6], RULES.clock() if row[6] is None else row[6], *row[7:]) for row in rows]
+    return lines + [
+        EventRow._make((*row[:6], RULES.clock() if row[6] is None else row[6], *row[7:])) for row in rows
+    ]
 
 
 # -- what came from OTLP ------------------------------------------------------------------------------
