@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -20,6 +21,7 @@ import data
 
 SPANS_IN_BATCH = 512
 SPANS_IN_TRACE = 12
+SPANS_PER_EVENT = 5
 _SERVICES = ("frontend", "cartservice", "checkoutservice", "paymentservice", "adservice", "currencyservice")
 _METHODS = ("GetCart", "AddItem", "PlaceOrder", "Charge", "GetAds", "Convert", "ListProducts", "GetQuote")
 _START_NS = data.START_US * 1000
@@ -49,8 +51,6 @@ def protobuf_file(spans: int) -> Path:
 
 
 def _with_base64_ids(body: Json) -> Json:
-    from base64 import b64encode
-
     for element in body["resourceSpans"]:
         for scope in element["scopeSpans"]:
             for span in scope["spans"]:
@@ -123,7 +123,7 @@ class _Service:
         }
         if parent:
             span["parentSpanId"] = parent
-        if number % 5 == 0:
+        if number % SPANS_PER_EVENT == 0:
             size = [
                 _text("message.type", "SENT"),
                 _int("message.id", 1),

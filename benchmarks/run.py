@@ -28,6 +28,7 @@ import rows_metrics
 import rows_moving
 import rows_process
 import rows_python
+import rows_otlp
 import rows_recording
 import rows_spans
 import rows_tables
@@ -70,6 +71,7 @@ ROWS: dict[str, Row] = {
     "crowd-held": rows_recording.crowd_while_held,
     "stream": rows_recording.stream,
     "import": rows_moving.import_file,
+    "otlp": rows_otlp.import_otlp,
     "memory": rows_moving.memory,
     "ask": rows_asking.ask,
     "figures": rows_figures.many,

@@ -310,7 +310,8 @@ def _write_document(db: Connection, plan: _Plan, stream: IO[bytes]) -> None:
     stream.write(b"]")
     if plan.include_metrics:
         stream.write(b',"metrics":[')
-        _write_all(stream, _separated(db, line_query("metrics", with_kind=False)))
+        metrics = line_query("metrics", with_kind=False)
+        _write_all(stream, _separated(db, f"SELECT line FROM ({metrics})"))
         stream.write(b"]}")
     stream.write(b"\n")
 

@@ -33,7 +33,7 @@ def checked_rows(events: Events, rules: EventRules, schema: pa.Schema) -> tuple[
                 try:
                     kept.append((place, _judged(row, rules)))
                 except InvalidInput as fault:
-                    bad.append(Line(place, 0, _raw(row), None, reason=fault.message))
+                    bad.append(Line(place, 0, line_of(row), None, reason=fault.message))
             else:
                 kept.append((place, row))
         places, rows = [place for place, _ in kept], [row for _, row in kept]
@@ -74,7 +74,7 @@ def _judged(row: Row, rules: EventRules) -> Row:
     return event_row(dict(zip(EventRow._fields, row, strict=True)), rules)
 
 
-def _raw(row: Row) -> bytes:
+def line_of(row: Row) -> bytes:
     """What the rejects show of an event: the line that it would be."""
     said: dict[str, Any] = dict(zip(EventRow._fields, row, strict=True))
     said["data"] = msgspec.Raw(said["data"].encode())

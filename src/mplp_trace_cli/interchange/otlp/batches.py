@@ -6,7 +6,7 @@ resourceLogs or resourceMetrics. Records keep their order, so one resource may c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 Json = dict[str, Any]
@@ -49,15 +49,15 @@ class Body(NamedTuple):
     records: int
 
 
-def bodies(records: Iterable[Record]) -> Iterator[Body]:
-    """The records in bodies; another signal begins another body."""
+def bodies(records: Iterable[Record], pack: Callable[[Json], Any]) -> Iterator[Body]:
+    """The records in bodies, each as `pack` makes it; another signal begins another body."""
     building: _Building | None = None
     for record in records:
         if building is not None and not building.takes(record):
             yield building.finished()
             building = None
         if building is None:
-            building = _Building(record.home.signal)
+            building = _Building(record.home.signal, pack)
         building.add(record)
     if building is not None:
         yield building.finished()
@@ -66,11 +66,12 @@ def bodies(records: Iterable[Record]) -> Iterator[Body]:
 class _Building:
     """A body that is being put together."""
 
-    def __init__(self, signal: str) -> None:
+    def __init__(self, signal: str, pack: Callable[[Json], Any]) -> None:
         self._signal = signal
+        self._pack = pack
         self._resources_name, self._scopes_name, self._records_name = SIGNALS[signal]
         self._resources: list[Json] = []
-        self._records: list[Json] = []
+        self._records: list[Any] = []
         self._home: Home | None = None
         self._count = self._size = 0
 
@@ -85,9 +86,10 @@ class _Building:
             self._move(record.home)
         self._count += 1
         self._size += record.size
-        if self._signal == "metrics" and self._records and _joined(self._records[-1], record.body):
-            return
-        self._records.append(record.body)
+        if self._signal != "metrics":
+            self._records.append(self._pack(record.body))
+        elif not (self._records and _joined(self._records[-1], record.body)):
+            self._records.append(record.body)
 
     def _move(self, home: Home) -> None:
         self._records = []

@@ -5,7 +5,8 @@ An event that came from OTLP is the record that it was; any other is written as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.interchange.exporting import Export
@@ -29,42 +30,72 @@ OWN_SIZE = 300
 
 def exported(export: Export) -> Iterator[Record]:
     """The records of an export."""
-    return _Exported(export).records()
+    homes = _OwnHomes()
+    yield from _traces(export, homes)
+    if export.include_events:
+        yield from event_records(rows_of(export.db, statement("otlp_events")), homes)
+    if export.include_metrics:
+        yield from _samples(export, homes)
 
 
-class _Exported:
-    """An export that goes on: the last span waits for its events."""
+def event_records(rows: Iterable[tuple[Any, ...]], homes: _OwnHomes | None = None) -> Iterator[Record]:
+    """The records of events: of the columns of an EventRow each, and whether its trace is a span too.
 
-    def __init__(self, export: Export) -> None:
-        self._export = export
-        self._restorer = Restorer()
+    The events of a span must follow it; one that does not is written as one of ours.
+    """
+    return _Events(homes or _OwnHomes()).records(rows)
+
+
+def _traces(export: Export, homes: _OwnHomes) -> Iterator[Record]:
+    home = homes.of("traces", None)
+    for row in rows_of(export.db, statement("otlp_traces")):
+        trace = TraceColumns(*row)
+        yield Record(home, trace_span(trace), OWN_SIZE + 2 * len(trace.metadata))
+
+
+def _samples(export: Export, homes: _OwnHomes) -> Iterator[Record]:
+    home = homes.of("metrics", None)
+    for row in rows_of(export.db, statement("otlp_metrics")):
+        sample = SampleColumns(*row)
+        yield Record(home, sample_metric(sample), OWN_SIZE + 2 * len(sample.labels))
+
+
+class _OwnHomes:
+    """The homes of our own records, one a source."""
+
+    def __init__(self) -> None:
         self._homes: dict[tuple[str, str | None], Home] = {}
+
+    def of(self, signal: str, source: str | None) -> Home:
+        """The home of what came from a source."""
+        home = self._homes.get((signal, source))
+        if home is None:
+            if len(self._homes) >= KEPT_HOMES:
+                self._homes.clear()
+            resource, scope = own_home(source)
+            home = self._homes[signal, source] = Home(signal, {"resource": resource}, {"scope": scope})
+        return home
+
+
+class _Events:
+    """Events on their way out: the last span waits for its events."""
+
+    def __init__(self, homes: _OwnHomes) -> None:
+        self._homes = homes
+        self._restorer = Restorer()
         self._span: tuple[EventRow, Record] | None = None
-        """The last span that came from OTLP: its events, which follow it, are put into it."""
 
-    def records(self) -> Iterator[Record]:
-        """The records, one after another."""
-        yield from self._traces()
-        if self._export.include_events:
-            yield from self._events()
-        if self._export.include_metrics:
-            yield from self._samples()
-
-    def _traces(self) -> Iterator[Record]:
-        home = self._own_home("traces", None)
-        for row in rows_of(self._export.db, statement("otlp_traces")):
-            trace = TraceColumns(*row)
-            yield Record(home, trace_span(trace), OWN_SIZE + len(trace.metadata))
-
-    def _events(self) -> Iterator[Record]:
-        for *columns, has_root in rows_of(self._export.db, statement("otlp_events")):
-            event = EventRow(*columns)
+    def records(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Record]:
+        """The records of events."""
+        for row in rows:
+            event, has_root = EventRow._make(row[:-1]), row[-1]
             restored = self._restorer.restored(event) if '"otlp":' in event.data else None
             if isinstance(restored, SpanEvent) and self._put_inside(event, restored):
                 continue
             yield from self._waiting()
             if not isinstance(restored, Record):
-                yield self._own(event, has_root=has_root)
+                home = self._homes.of("traces", event.source)
+                yield Record(home, event_span(event, has_root=has_root), OWN_SIZE + 2 * len(event.data))
             elif restored.home.signal == "traces":
                 self._span = (event, restored)
             else:
@@ -72,7 +103,6 @@ class _Exported:
         yield from self._waiting()
 
     def _waiting(self) -> Iterator[Record]:
-        """The span that waited for its events."""
         if self._span is not None:
             yield self._span[1]
         self._span = None
@@ -88,25 +118,6 @@ class _Exported:
         record.body.setdefault("events", []).append(inner.body)
         self._span = (span, record._replace(size=record.size + 2 * len(event.data)))
         return True
-
-    def _own(self, event: EventRow, *, has_root: bool) -> Record:
-        home = self._own_home("traces", event.source)
-        return Record(home, event_span(event, has_root=has_root), OWN_SIZE + 2 * len(event.data))
-
-    def _samples(self) -> Iterator[Record]:
-        home = self._own_home("metrics", None)
-        for row in rows_of(self._export.db, statement("otlp_metrics")):
-            sample = SampleColumns(*row)
-            yield Record(home, sample_metric(sample), OWN_SIZE + len(sample.labels))
-
-    def _own_home(self, signal: str, source: str | None) -> Home:
-        home = self._homes.get((signal, source))
-        if home is None:
-            if len(self._homes) >= KEPT_HOMES:
-                self._homes.clear()
-            resource, scope = own_home(source)
-            home = self._homes[signal, source] = Home(signal, {"resource": resource}, {"scope": scope})
-        return home
 
 
 def _is_inside(event: EventRow, span: EventRow, place: int) -> bool:

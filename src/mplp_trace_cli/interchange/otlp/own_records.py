@@ -6,7 +6,9 @@ as text, under the names that `own` reads back.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,6 +27,10 @@ MAX_DEPTH = 16
 """Levels of values in values: readers of protobuf refuse a message in which there are very many."""
 INTERNAL, OK, ERROR, DELTA = 1, 1, 2, 1
 _ERRORS = ("error", "critical")
+_KIND_EVENT: Json = {"key": KIND, "value": {"stringValue": "event"}}
+_INSTANT: Json = {"key": "mplp.instant", "value": {"boolValue": True}}
+_ODD_SOURCES = ("", NO_SOURCE)
+_LONG_NUMBER = re.compile("[0-9]{19}")
 _encode, _decode = msgspec.json.encode, msgspec.json.decode
 
 
@@ -58,6 +64,20 @@ class SampleColumns(NamedTuple):
     timestamp: int
 
 
+class _TraceIds(NamedTuple):
+    """What a trace is called in OTLP, and the attribute that says its own id where that is another."""
+
+    w3c: str
+    root: str
+    said: tuple[Json, ...]
+
+
+@lru_cache(1_000)
+def _ids_of(trace_id: str) -> _TraceIds:
+    said = () if is_trace_id(trace_id) else (_text("mplp.trace_id", trace_id),)
+    return _TraceIds(w3c_trace_id(trace_id), root_span_id(trace_id), said)
+
+
 def own_home(source: str | None) -> tuple[Json, Json]:
     """The resource and the scope of what came from a source."""
     service = source or NO_SOURCE
@@ -67,31 +87,31 @@ def own_home(source: str | None) -> tuple[Json, Json]:
 
 def event_span(event: EventRow, *, has_root: bool) -> Json:
     """An event as a span; without a parent it hangs on the span of its trace, where there is one."""
+    trace = _ids_of(event.trace_id)
     start, end = _bounds(event)
-    attributes = _event_attributes(event, start, end)
     span: Json = {
-        "traceId": w3c_trace_id(event.trace_id),
+        "traceId": trace.w3c,
         "spanId": w3c_span_id(event.event_id),
         "name": event.event_type,
         "kind": INTERNAL,
         "startTimeUnixNano": str(start),
         "endTimeUnixNano": str(end),
-        "attributes": attributes,
+        "attributes": _event_attributes(event, trace, end - start),
     }
     if event.parent_event_id is not None:
         span["parentSpanId"] = w3c_span_id(event.parent_event_id)
     elif has_root:
-        span["parentSpanId"] = root_span_id(event.trace_id)
+        span["parentSpanId"] = trace.root
     if event.level in _ERRORS:
-        span["status"] = {"code": ERROR, **({"message": event.message} if event.message else {})}
+        span["status"] = {"code": ERROR, "message": event.message} if event.message else {"code": ERROR}
     return span
 
 
 def trace_span(trace: TraceColumns) -> Json:
     """A trace as the span on which its events hang; while it is active it has no end."""
+    ids = _ids_of(trace.trace_id)
     said = _texts(
         ("status", trace.status),
-        ("trace_id", None if is_trace_id(trace.trace_id) else trace.trace_id),
         ("context_id", trace.context_id),
         ("execution_id", trace.execution_id),
         ("trace_type", trace.trace_type),
@@ -103,12 +123,12 @@ def trace_span(trace: TraceColumns) -> Json:
     if trace.tags != "[]":
         said.append({"key": "mplp.tags", "value": otlp_value(_decode(trace.tags))})
     span: Json = {
-        "traceId": w3c_trace_id(trace.trace_id),
-        "spanId": root_span_id(trace.trace_id),
+        "traceId": ids.w3c,
+        "spanId": ids.root,
         "name": trace.name,
         "kind": INTERNAL,
         "startTimeUnixNano": str(_nanoseconds(trace.started_at)),
-        "attributes": [_text(KIND, "trace"), *said, *_object("metadata", trace.metadata)],
+        "attributes": [_text(KIND, "trace"), *ids.said, *said, *_object("metadata", trace.metadata)],
     }
     if trace.completed_at is not None:
         span["endTimeUnixNano"] = str(_nanoseconds(trace.completed_at))
@@ -160,31 +180,32 @@ def _bounds(event: EventRow) -> tuple[int, int]:
     return start, min(start + round(lasted * 1e6), LATEST_NS)
 
 
-def _event_attributes(event: EventRow, start: int, end: int) -> list[Json]:
+def _event_attributes(event: EventRow, trace: _TraceIds, lasted_ns: int) -> list[Json]:
+    """What a span has no place for, then the data; of most events that is little."""
+    attributes = [_KIND_EVENT, *trace.said]
     is_error = event.level in _ERRORS
-    implied = "error" if is_error else "info"
-    told = is_error and event.message != ""
-    said = _texts(
-        ("event_id", None if is_span_id(event.event_id) else event.event_id),
-        ("trace_id", None if is_trace_id(event.trace_id) else event.trace_id),
-        ("parent_event_id", _odd_parent(event)),
-        ("level", None if event.level == implied else event.level),
-        ("message", None if told else event.message),
-        ("source", event.source if event.source in ("", NO_SOURCE) else None),
-        ("timestamp", _odd_instant(event.timestamp)),
-    )
+    if not is_span_id(event.event_id):
+        attributes.append(_text("mplp.event_id", event.event_id))
+    if event.level != ("error" if is_error else "info"):
+        attributes.append(_text("mplp.level", event.level))
+    if event.message is not None and not (is_error and event.message):
+        attributes.append(_text("mplp.message", event.message))
+    if event.source in _ODD_SOURCES:
+        attributes.append(_text("mplp.source", event.source or ""))
     if event.duration_ms is None:
-        said.append({"key": "mplp.instant", "value": {"boolValue": True}})
-    elif (end - start) / 1e6 != event.duration_ms:
-        said.append({"key": "mplp.duration_ms", "value": {"doubleValue": event.duration_ms}})
-    return [_text(KIND, "event"), *said, *_object("data", event.data)]
+        attributes.append(_INSTANT)
+    elif lasted_ns / 1e6 != event.duration_ms:
+        attributes.append({"key": "mplp.duration_ms", "value": {"doubleValue": event.duration_ms}})
+    said = _texts(
+        ("parent_event_id", _odd_parent(event, trace)), ("timestamp", _odd_instant(event.timestamp))
+    )
+    return [*attributes, *said, *_object("data", event.data)]
 
 
-def _odd_parent(event: EventRow) -> str | None:
+def _odd_parent(event: EventRow, trace: _TraceIds) -> str | None:
     """The id of a parent that the parent's span id does not give back."""
     parent = event.parent_event_id
-    is_plain = parent is None or (is_span_id(parent) and parent != root_span_id(event.trace_id))
-    return None if is_plain else parent
+    return None if parent is None or (is_span_id(parent) and parent != trace.root) else parent
 
 
 def _object(name: str, text: str) -> list[Json]:
@@ -197,9 +218,12 @@ def _object(name: str, text: str) -> list[Json]:
         return _texts((name, text))  # escapes of half characters are beyond UTF-8
     if text.count("{") + text.count("[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         return _texts((name, text))
-    plain = {key: inner for key, inner in value.items() if _is_plain(key)}
-    same = len(plain) == len(value) and _fits(value) and _encode(value) == text.encode()
-    return key_values(plain) + ([] if same else _texts((name, text)))
+    same = _encode(value) == text.encode() and (_LONG_NUMBER.search(text) is None or _fits(value))
+    if RESERVED in text or '"otlp"' in text or '""' in text:
+        plain = {key: inner for key, inner in value.items() if _is_plain(key)}
+        same = same and len(plain) == len(value)
+        value = plain
+    return key_values(value) if same else [*key_values(value), *_texts((name, text))]
 
 
 def _is_plain(key: str) -> bool:

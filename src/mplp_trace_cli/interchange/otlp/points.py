@@ -96,7 +96,7 @@ def _kept(said: Json, fields: Mapping[str, Field]) -> dict[str, Any]:
             raise InvalidInput(f"{key}: of the wrong kind") from None
         except InvalidInput as fault:
             raise InvalidInput(f"{key}: {fault.message}") from None
-        if converted or field.keep_zero:
+        if converted or field.keep_zero or repr(converted) == "-0.0":
             kept[field.name] = converted
     return {**kept, "unknown": unknown} if unknown else kept
 

@@ -12,7 +12,7 @@ from mplp_trace_cli.interchange.otlp.records import Attributes, Home
 from mplp_trace_cli.interchange.otlp.values import Plain, are_odd, quoted, text
 from mplp_trace_cli.interchange.translating import Events, Fault, Row, Translated
 
-MOST_KEPT = 50_000
+MOST_KEPT = 10_000
 """Attributes that are remembered; then all are forgotten, and those that come often come again."""
 LONGEST_KEPT = 400
 _EXCEPTION = "exception"

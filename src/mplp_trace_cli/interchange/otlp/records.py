@@ -227,7 +227,7 @@ class Home:
             "error" if status == ERROR else "info",
             said or None,
             self._data("span", otlp + odd + span.rest, span.attributes),
-            (start or end) // 1000 or None,
+            _instant(start or end),
             (end - start) / 1e6 if end >= start > 0 else None,
             parent,
             self.service,
@@ -248,7 +248,7 @@ class Home:
             "error" if event.name == "exception" else "info",
             event.message,
             self._data("event", otlp, event.attributes),
-            (event.time_ns or span.start_ns) // 1000 or None,
+            _instant(event.time_ns or span.start_ns),
             None,
             span_id,
             self.service,
@@ -269,7 +269,7 @@ class Home:
             level_of(log.severity, log.severity_text),
             message or None,
             data,
-            (log.time_ns or log.observed_ns) // 1000 or None,
+            _instant(log.time_ns or log.observed_ns),
             None,
             parent,
             self.service,
@@ -287,7 +287,7 @@ class Home:
             "tags": {key: _tag(value) for key, value in point.attributes},
         }
         otlp = text({**({"attributes": attributes} if attributes else {}), **point.otlp})[1:-1]
-        odd = "" if point.name else ',"name":""'
+        odd = ("" if point.name else ',"name":""') + ("" if point.unit else ',"unit":""')
         data = self._data("metric", f",{otlp}{odd}", Attributes(text(standard)[1:-1]))
         return (
             self._id_of("metric", data),
@@ -296,7 +296,7 @@ class Home:
             "info",
             None,
             data,
-            point.time_ns // 1000 or None,
+            _instant(point.time_ns),
             None,
             None,
             self.service,
@@ -429,6 +429,11 @@ def _log_members(log: Log) -> str:
 
 def _tag(value: Plain) -> str:
     return value if isinstance(value, str) else text(value)
+
+
+def _instant(ns: int) -> int | None:
+    """The microseconds; None for an instant that is not known."""
+    return ns // 1000 if ns else None
 
 
 def _digest(value: str) -> str:

@@ -174,8 +174,7 @@ def _metric(event: EventRow, data: Json, otlp: Json, lines: records.Home) -> Jso
         said["aggregationTemporality"] = _number_of(otlp["temporality"], TEMPORALITIES)
     if otlp.get("monotonic") is True:
         said["isMonotonic"] = True
-    unit = _text(data["metric_unit"])
-    header = {"name": otlp.get("name", data["metric_name"]), "unit": "" if unit == "1" else unit}
+    header = {name: _text(otlp.get(name, data[f"metric_{name}"])) for name in ("name", "unit")}
     return {**header, **_back(otlp, _METRIC, _METRIC_ELSEWHERE), _MEMBERS[kind]: said}
 
 
@@ -340,7 +339,7 @@ _METRIC: dict[str, tuple[str, Back]] = {
     "description": ("description", _text),
     "metadata": ("metadata", _key_values),
 }
-_METRIC_ELSEWHERE = _EVERY | {"kind", "temporality", "monotonic", "point", "name"}
+_METRIC_ELSEWHERE = _EVERY | {"kind", "temporality", "monotonic", "point", "name", "unit"}
 _STANDARD = {"metric_name", "metric_value", "metric_unit", "tags"}
 _MEMBERS = {kind.name: member for member, kind in KINDS.items()}
 _EXEMPLAR: dict[str, tuple[str, Back]] = {

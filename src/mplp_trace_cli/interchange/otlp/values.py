@@ -58,14 +58,19 @@ def plain_value(value: OtlpValue | None) -> Plain:
 
 def otlp_value(value: Plain) -> dict[str, Any]:
     """The AnyValue of OTLP/JSON that a plain value stands for."""
-    if value is None:
-        return {}
-    if isinstance(value, str | bool):
-        return {"stringValue" if isinstance(value, str) else "boolValue": value}
-    if isinstance(value, int):
-        return {"intValue": str(value)} if value in INT64 else {"doubleValue": _as_double(value)}
-    if isinstance(value, float):
-        return {"doubleValue": _double_word(value) or value}
+    convert = _OTLP_OF.get(type(value))
+    return {} if value is None else (convert or _otlp_container)(value)
+
+
+def _otlp_int(value: int) -> dict[str, Any]:
+    return {"intValue": str(value)} if value in INT64 else {"doubleValue": _as_double(value)}
+
+
+def _otlp_double(value: float) -> dict[str, Any]:
+    return {"doubleValue": _double_word(value) or value}
+
+
+def _otlp_container(value: Plain) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         return {"arrayValue": {"values": [otlp_value(one) for one in value]}}
     return dict(value) if is_verbatim(value) else {"kvlistValue": {"values": key_values(value)}}
@@ -139,7 +144,7 @@ def are_odd(keys: Mapping[str, object], count: int) -> bool:
 def key_values(attributes: Mapping[str, Plain] | Sequence[Any]) -> list[Any]:
     """Attributes as a list of KeyValue of OTLP/JSON, from either form of `plain_attributes`."""
     if isinstance(attributes, Mapping):
-        return [_key_value(key, value) for key, value in attributes.items()]
+        return [{"key": key, "value": otlp_value(value)} for key, value in attributes.items()]
     return list(attributes)
 
 
@@ -301,6 +306,12 @@ _PLAIN: dict[str, Callable[[Any], Plain]] = {
     "arrayValue": lambda value: [plain_value(one) for one in objects(_object(value).get("values"), "values")],
     "kvlistValue": lambda value: plain_list(pairs_of(_object(value).get("values"))),
     "bytesValue": lambda value: plain_bytes(base64_bytes(value)),
+}
+_OTLP_OF: dict[type, Callable[[Any], dict[str, Any]]] = {
+    str: lambda value: {"stringValue": value},
+    bool: lambda value: {"boolValue": value},
+    int: _otlp_int,
+    float: _otlp_double,
 }
 _SCALARS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "stringValue": ("string_value", str),

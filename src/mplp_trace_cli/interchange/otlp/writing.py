@@ -16,7 +16,7 @@ import msgspec
 
 from mplp_trace_cli.domain.words import counted
 from mplp_trace_cli.interchange.exporting import Export
-from mplp_trace_cli.interchange.otlp.batches import bodies
+from mplp_trace_cli.interchange.otlp.batches import Json, bodies
 from mplp_trace_cli.interchange.otlp.exported import exported
 from mplp_trace_cli.interchange.otlp.protobuf_writing import Serializer
 
@@ -31,7 +31,7 @@ def write(export: Export, stream: IO[bytes]) -> list[str]:
     """Writes what is selected into one stream; gives what could not be carried, a line each."""
     if _is_protobuf(export.destination):
         return _write_traces(export, stream)
-    for body in bodies(exported(export)):
+    for body in bodies(exported(export), _packed):
         stream.write(msgspec.json.encode(body.content) + b"\n")
     return []
 
@@ -41,7 +41,7 @@ def write_folder(export: Export, opened: Opened) -> list[str]:
     serializer = Serializer()
     with ExitStack() as stack:
         streams: dict[str, IO[bytes]] = {}
-        for body in bodies(exported(export)):
+        for body in bodies(exported(export), _as_it_is):
             if body.signal not in streams:
                 streams[body.signal] = stack.enter_context(opened(f"{body.signal}.pb"))
             streams[body.signal].write(serializer.serialized(body))
@@ -51,7 +51,7 @@ def write_folder(export: Export, opened: Opened) -> list[str]:
 def _write_traces(export: Export, stream: IO[bytes]) -> list[str]:
     serializer = Serializer()
     left_out: Counter[str] = Counter()
-    for body in bodies(exported(export)):
+    for body in bodies(exported(export), _as_it_is):
         if body.signal == "traces":
             stream.write(serializer.serialized(body))
         else:
@@ -61,6 +61,15 @@ def _write_traces(export: Export, stream: IO[bytes]) -> list[str]:
     )
     notes = [f"{told} left out, a body in protobuf has one signal: -o FOLDER/ --format otlp, or .otlp.jsonl"]
     return (notes if told else []) + _unknown(serializer)
+
+
+def _packed(record: Json) -> msgspec.Raw:
+    """A record as its text: hundreds of objects that lived on would be walked for cycles again and again."""
+    return msgspec.Raw(msgspec.json.encode(record))
+
+
+def _as_it_is(record: Json) -> Json:
+    return record
 
 
 def _unknown(serializer: Serializer) -> list[str]:

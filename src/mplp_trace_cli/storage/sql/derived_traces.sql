@@ -7,9 +7,9 @@ WITH found AS (
         trace_id,
         min(epoch_us(timestamp)) AS started_at,
         max(epoch_us(timestamp) + round(coalesce(duration_ms, 0) * 1000)::BIGINT) AS last_at,
-        first(
-            {{'event_type': event_type, 'source': source, 'level': level, 'data': data}}
-            ORDER BY parent_event_id IS NOT NULL, timestamp, seq
+        arg_min(
+            {{'event_type': event_type, 'source': source, 'level': level, 'data': data}},
+            (parent_event_id IS NOT NULL, timestamp, seq)
         ) AS root
     FROM store.event_log
     WHERE seq > {first_seq} AND trace_id NOT IN (SELECT trace_id FROM store.trace_starts)

@@ -1,0 +1,534 @@
+"""OTLP as an input: a real capture in every form, values of every kind, and what senders get wrong."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mplp_trace_cli.interchange.otlp import bodies
+from mplp_trace_cli.interchange.otlp.reading import looks_like
+from mplp_trace_cli.interchange.rows import line_of
+from tests.conftest import Cli
+from tests.helpers_otlp import (
+    Json,
+    encoded,
+    framed,
+    from_json,
+    from_protobuf,
+    json_line,
+    rows_of,
+    with_base64_ids,
+)
+from tests.test_golden_formats import GOLDEN, check
+
+HARD = GOLDEN / "otlp_every_hard_type.json"
+TRACE, SPAN = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
+START = 1_544_712_660_000_000_000
+
+
+def span_body(*spans: Any, resource: Json | None = None) -> Json:
+    """A body with spans of one resource."""
+    return {"resourceSpans": [{"resource": resource or {}, "scopeSpans": [{"scope": {}, "spans": [*spans]}]}]}
+
+
+def span(**members: Any) -> Json:
+    """A span that has what it needs, and these members."""
+    times = {"startTimeUnixNano": str(START), "endTimeUnixNano": str(START + 1_500_000)}
+    return {"traceId": TRACE, "spanId": SPAN, "name": "work", **times, **members}
+
+
+def attribute(value: Any) -> Json:
+    """A span with one attribute, called `k`."""
+    return span(attributes=[{"key": "k", "value": value}])
+
+
+def asked(cli: Cli, query: str) -> Any:
+    """The rows that an SQL query gives."""
+    return json.loads(cli.ok("sql", query, "--format", "json"))
+
+
+# -- the real capture ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def capture(conformance: Path) -> list[Json]:
+    """The bodies of the demo's capture."""
+    path = conformance / "otlp" / "otel_demo_capture.jsonl"
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+SIGNALS = "SELECT data->>'$.otlp.signal' AS signal, count(*) AS n FROM events GROUP BY ALL ORDER BY ALL"
+METRICS = """
+    SELECT count(DISTINCT (data->'$.otlp.resource', data->'$.otlp.scope', data->>'metric_name')) AS n
+    FROM events WHERE event_type = 'performance_metric'
+"""
+
+
+def test_capture_is_found_again_whole(cli: Cli, conformance: Path) -> None:
+    """Every span, event, link, log and point is there; a second time adds nothing."""
+    path = conformance / "otlp" / "otel_demo_capture.jsonl"
+    first = json.loads(cli.ok("import", path))
+    assert (first["events"], first["traces"], first["rejected"]) == (5260, 583, 0)
+    counts = {row["signal"]: row["n"] for row in asked(cli, SIGNALS)}
+    assert counts == {"event": 139, "log": 23, "metric": 4551, "span": 547}
+    (links,) = asked(cli, "SELECT sum(json_array_length(data->'$.otlp.links')) AS n FROM events")
+    assert int(links["n"]) == 53
+    (traces,) = asked(cli, f"SELECT count(DISTINCT trace_id) AS n FROM events WHERE {SPANS_ONLY}")
+    assert traces["n"] == 141
+    (marked,) = asked(cli, "SELECT count(*) AS n FROM traces WHERE metadata = '{\"otlp\":{}}'")
+    assert marked["n"] == 583
+    assert "loaded before" in cli("import", path).stderr
+    again = json.loads(cli.ok("import", "--again", path))
+    assert (again["events"], again["traces"], again["repeated"]) == (0, 0, 5260)
+
+
+SPANS_ONLY = "data->>'$.otlp.signal' = 'span'"
+
+
+def test_capture_says_the_same_in_protobuf(capture: list[Json]) -> None:
+    """Concatenated, the bodies give the events that their JSON gives, exactly."""
+    kept = [body for body in capture if next(iter(body.values()))]
+    assert rows_of(from_protobuf(*map(encoded, kept))) == rows_of(from_json(*kept))
+
+
+def test_capture_keeps_exact_times_and_values(capture: list[Json]) -> None:
+    """Each span's own nanoseconds, its attributes and its links are in its event."""
+    rows = {
+        row[0]: row for row in rows_of(from_json(*capture)) if json.loads(row[5])["otlp"]["signal"] == "span"
+    }
+    spans = [
+        one
+        for body in capture
+        for element in body.get("resourceSpans", ())
+        for scope in element["scopeSpans"]
+        for one in scope["spans"]
+    ]
+    for one in spans:
+        row = rows[one["spanId"]]
+        data = json.loads(row[5])
+        assert data["otlp"]["start_ns"] == int(one["startTimeUnixNano"])
+        assert data["otlp"]["end_ns"] == int(one["endTimeUnixNano"])
+        assert row[6] == int(one["startTimeUnixNano"]) // 1000
+        assert len(data["otlp"].get("links", ())) == len(one.get("links", ()))
+        assert set(data) == {pair["key"] for pair in one.get("attributes", ())} | {"otlp"}
+
+
+def test_workers_give_what_one_process_gives(
+    capture: list[Json], cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file large enough for two processes has the same events in the same order."""
+    once = b"".join(map(json_line, capture))
+    (tmp_path / "large.jsonl").write_bytes(once * 4)
+    counts = json.loads(cli.ok("import", tmp_path / "large.jsonl"))
+    assert (counts["events"], counts["repeated"], counts["rejected"]) == (5260, 3 * 5260, 0)
+    ids = [row["event_id"] for row in asked(cli, "SELECT event_id FROM events ORDER BY seq")]
+    assert ids == [row[0] for row in rows_of(from_json(*capture))]
+
+
+# -- every form ----------------------------------------------------------------------------------------
+
+BODY = span_body(span(), span(spanId="eee19b7ec3c1b175", parentSpanId=SPAN, name="inner"))
+LINE = json_line(BODY)
+FORMS: dict[str, bytes] = {
+    "line": LINE,
+    "line without an end": LINE.strip(),
+    "empty lines and bodies": b"\n{}\n" + json_line({"resourceSpans": []}) + LINE,
+    "byte order mark": b"\xef\xbb\xbf" + LINE,
+    "pretty": json.dumps(BODY, indent=2).encode(),
+    "pretty, one after the other": json.dumps(BODY, indent=2).encode() * 2,
+    "list": json.dumps([BODY, {}], indent=1).encode(),
+    "list on a line": json.dumps([BODY]).encode(),
+    "another member first": json.dumps({"version": 1, **BODY}).encode(),
+    "base64 ids": json_line(with_base64_ids(BODY)),
+    "gzip": gzip.compress(LINE),
+    "protobuf": encoded(BODY),
+    "protobuf twice": encoded(BODY) * 2,
+    "framed": framed([encoded(BODY)]),
+    "framed and empty": framed([encoded(BODY), b"", encoded(span_body())]),
+    "framed gzip": gzip.compress(framed([encoded(BODY)])),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same(cli: Cli, form: str) -> None:
+    """Two spans and a trace named after its root, whatever the file is like and whatever it is called."""
+    (cli.folder / "x.json").write_bytes(FORMS[form])
+    counts = json.loads(cli.ok("import", "x.json"))
+    assert (counts["events"], counts["traces"], counts["rejected"]) == (2, 1, 0)
+    rows = asked(cli, "SELECT event_type, duration_ms, parent_event_id FROM events ORDER BY seq")
+    assert [tuple(row.values()) for row in rows] == [("work", 1.5, None), ("inner", 1.5, SPAN)]
+    (trace,) = asked(cli, "SELECT name, status FROM traces")
+    assert trace == {"name": "work", "status": "completed"}
+
+
+@pytest.mark.parametrize("form", ["line", "pretty", "protobuf", "framed"])
+def test_stdin_and_a_named_format(cli: Cli, form: str) -> None:
+    """What comes through a pipe is recognised; naming the format changes nothing."""
+    for options in ([], ["--input-format", "otlp", "--again"]):
+        assert cli("import", "-", *options, stdin=FORMS[form]).code == 0
+    (found,) = asked(cli, "SELECT count(*) AS n FROM events")
+    assert found["n"] == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"trace_id":"t","event_type":"a","data":{"resourceSpans":[]}}\n',
+        b'{"name":"n","metadata":{"x":"\\"resourceSpans\\":["}}\n',
+        b"",
+        b"\n{\n  not this\n",
+        b"\x00\x00\x00\x05hello",
+        b"PAR1\x15\x04\x15",
+    ],
+)
+def test_what_is_not_otlp(line: bytes) -> None:
+    """Our own lines that speak of it are not taken for it, nor is anything that begins like it."""
+    assert not looks_like(line, "x.otlp")
+
+
+def test_two_files_of_one_trace(cli: Cli) -> None:
+    """Parts of a trace that come one after the other are one trace with all of its events."""
+    for number, one in enumerate((span(), span(spanId="eee19b7ec3c1b175", parentSpanId=SPAN))):
+        (cli.folder / f"{number}.jsonl").write_bytes(json_line(span_body(one)))
+    cli.ok("import", "0.jsonl", "1.jsonl")
+    (found,) = asked(cli, "SELECT count(*) AS n, count(DISTINCT trace_id) AS traces FROM events")
+    assert found == {"n": 2, "traces": 1}
+    assert len(asked(cli, "SELECT * FROM traces")) == 1
+
+
+# -- pieces --------------------------------------------------------------------------------------------
+
+
+def many_spans(count: int, start: int = 0) -> list[Json]:
+    """Spans that differ."""
+    return [span(spanId=f"{number:016x}") for number in range(start + 1, start + count + 1)]
+
+
+@pytest.mark.parametrize("frame", [False, True])
+@pytest.mark.parametrize("held", [0, 1 << 20])
+def test_large_bodies_are_cut_without_loss(frame: bool, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between elements, scopes and spans, on the disk too: each piece tells of its resource and scope."""
+    monkeypatch.setattr(bodies, "PIECE_BYTES", 300)
+    monkeypatch.setattr(bodies, "HELD_BYTES", held)
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}
+    body = span_body(*many_spans(20), resource=resource)
+    element = body["resourceSpans"][0]
+    element["schemaUrl"] = "https://example.com/r"
+    element["scopeSpans"][0] |= {"scope": {"name": "s"}, "schemaUrl": "https://example.com/s"}
+    element["scopeSpans"] += [{"scope": {"name": "t"}, "spans": many_spans(2, start=100)}] * 2
+    small = span_body(*many_spans(1, start=200))
+    data = encoded(body) + encoded(small)
+    cut = bodies.framed_pieces if frame else bodies.body_pieces
+    given = Trickle(framed([data]) if frame else data)
+    pieces = [chunk.data for chunk in cut(given, b"", "file")]
+    assert len(pieces) >= 4
+    assert max(map(len, pieces)) < 700
+    found = [row for piece in pieces for row in rows_of(from_protobuf(piece))]
+    assert found == rows_of(from_json(body, small))
+
+
+class Trickle:
+    """A stream that gives a few bytes at a time."""
+
+    def __init__(self, data: bytes) -> None:
+        self.rest = data
+
+    def read(self, size: int, /) -> bytes:
+        """At most a hundred bytes."""
+        found, self.rest = self.rest[: min(size, 100)], self.rest[min(size, 100) :]
+        return found
+
+
+@pytest.mark.parametrize("cut", [1, 5, 40, 90])
+@pytest.mark.parametrize("frame", [False, True])
+def test_a_broken_body_is_refused_whole(cli: Cli, cut: int, frame: bool) -> None:
+    """A file that ends too early says so in one line and leaves nothing behind."""
+    data = encoded(span_body(*many_spans(3)))
+    (cli.folder / "x.pb").write_bytes((framed([data]) if frame else data)[:-cut])
+    done = cli("import", "x.pb", "--input-format", "otlp")
+    assert done.code == 2
+    assert done.stderr.startswith("error: x.pb is not OTLP in protobuf: ")
+    assert asked(cli, "SELECT count(*) AS n FROM events")[0]["n"] == 0
+
+
+def test_protobuf_without_its_packages(tmp_path: Path) -> None:
+    """JSON is read without the extra; protobuf says what to install."""
+    (tmp_path / "x.pb").write_bytes(encoded(BODY))
+    (tmp_path / "x.jsonl").write_bytes(LINE)
+    hide = "import sys; sys.modules['opentelemetry.proto'] = None; sys.modules['google.protobuf'] = None; "
+    program = hide + "from mplp_trace_cli.cli.main import run; run()"
+    env = {**os.environ, "MPLP_TRACE_DB": str(tmp_path / "t.duckdb")}
+
+    def load(name: str) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-c", program, "import", str(tmp_path / name)]
+        return subprocess.run(words, env=env, capture_output=True, text=True, timeout=60)
+
+    assert load("x.jsonl").returncode == 0
+    refused = load("x.pb")
+    assert refused.returncode == 2
+    assert "pip install 'mplp-trace[otlp]'" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+# -- values --------------------------------------------------------------------------------------------
+
+
+def test_every_hard_type_byte_for_byte() -> None:
+    """The lines that a document of every kind of record and value becomes."""
+    found = from_json(json.dumps(json.loads(HARD.read_bytes())).encode())
+    check("otlp_every_hard_type.jsonl", b"".join(line_of(row) + b"\n" for row in rows_of(found)))
+
+
+ODD_VALUES: list[tuple[Any, Any]] = [
+    ({"intValue": 7}, 7),
+    ({"intValue": "-7"}, -7),
+    ({"intValue": 7.0}, 7),
+    ({"doubleValue": "1.5"}, 1.5),
+    ({"doubleValue": "Infinity"}, {"doubleValue": "Infinity"}),
+    ({"bytesValue": "_-8="}, {"bytesValue": "/+8="}),
+    ({"arrayValue": None}, None),
+    ({"arrayValue": {}}, []),
+    ({"arrayValue": {"values": None}}, []),
+    ({"kvlistValue": {}}, {}),
+    ({"stringValue": None, "intValue": "1"}, 1),
+    ({}, None),
+    (None, None),
+]
+
+
+@pytest.mark.parametrize(("given_value", "kept"), ODD_VALUES)
+def test_values_as_senders_write_them(given_value: Any, kept: Any) -> None:
+    """Numbers as text or numbers, base64 of either alphabet, null for what is not there."""
+    ((*_, data, _time, _duration, _parent, _source),) = rows_of(from_json(span_body(attribute(given_value))))
+    found = json.loads(str(data))["k"]
+    assert (found, type(found)) == (kept, type(kept))
+
+
+BAD_SPANS: dict[str, Any] = {
+    "an attribute that is no integer": attribute({"intValue": "x"}),
+    "more than 64 bits": attribute({"intValue": str(1 << 63)}),
+    "of two kinds": attribute({"intValue": "1", "boolValue": True}),
+    "of a kind that is unknown": attribute({"mapValue": {}}),
+    "no base64": attribute({"bytesValue": "*"}),
+    "a time that is none": span(startTimeUnixNano="noon"),
+    "a negative time": span(startTimeUnixNano=-1),
+    "a name that is a number": span(name=5),
+    "attributes that are no list": span(attributes={"k": 1}),
+    "an event that is none": span(events=[1]),
+    "text": "span",
+    "null": None,
+}
+
+
+@pytest.mark.parametrize("name", BAD_SPANS)
+def test_a_bad_span_spoils_no_other(cli: Cli, name: str) -> None:
+    """It goes to the rejects as it came, with the reason; those around it are recorded."""
+    body = span_body(*many_spans(1), BAD_SPANS[name], *many_spans(1, start=1))
+    (cli.folder / "x.jsonl").write_bytes(json_line(body))
+    done = cli("import", "x.jsonl")
+    assert (done.code, json.loads(done.stdout)["events"], json.loads(done.stdout)["rejected"]) == (1, 2, 1)
+    (reject,) = asked(cli, "SELECT reason, decode(raw) AS raw FROM rejects")
+    assert json.loads(reject["raw"]) == BAD_SPANS[name]
+    assert 0 < len(reject["reason"]) < 200
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b'{"resourceSpans":[1]}', b'{"resourceSpans":1}', b"{", b'{"resourceSpans":[{"scopeSpans":[0]}]}', b"5"],
+)
+def test_a_bad_line_spoils_no_other(line: bytes) -> None:
+    """What holds spans may be wrong too."""
+    found = from_json(LINE, line + b"\n", LINE)
+    assert found.events is not None
+    assert (len(found.events.rows), [fault.line for fault in found.faults]) == (4, [2])
+
+
+def test_what_is_nested_too_deeply_spoils_no_other_line() -> None:
+    """Thousands of lists in each other are told of, not fallen over."""
+    deep = b'{"arrayValue":{"values":[' * 4000 + b"{}" + b"]}}" * 4000
+    found = from_json(
+        LINE, json_line(span_body(attribute(5))).replace(b'"value":5', b'"value":' + deep), LINE
+    )
+    assert [fault.reason for fault in found.faults] == ["nested too deeply"]
+    assert found.events is not None
+    assert len(found.events.rows) == 4
+
+
+def test_nulls_are_nothing() -> None:
+    """A member that is null is one that is not there."""
+    members = ("traceState", "parentSpanId", "flags", "kind", "attributes", "events", "links", "status")
+    body = span_body(span(**dict.fromkeys(members)))
+    body["resourceSpans"][0] |= {"schemaUrl": None, "resource": None}
+    body["resourceSpans"][0]["scopeSpans"][0] |= {"scope": None, "schemaUrl": None}
+    assert rows_of(from_json(body)) == rows_of(from_json(span_body(span())))
+
+
+def test_names_of_other_writers() -> None:
+    """snake_case and the names of scopes before they were called so mean the same."""
+    snake = json.dumps(span_body(attribute({"stringValue": "x"}), resource={"attributes": []}))
+    for name in ("resourceSpans", "scopeSpans", "traceId", "spanId", "stringValue", "startTimeUnixNano"):
+        snake = snake.replace(name, "".join("_" + one.lower() if one.isupper() else one for one in name))
+    old = json.dumps(span_body(attribute({"stringValue": "x"})))
+    old = old.replace("scopeSpans", "instrumentationLibrarySpans").replace(
+        '"scope"', '"instrumentationLibrary"'
+    )
+    plain = rows_of(from_json(span_body(attribute({"stringValue": "x"}))))
+    assert rows_of(from_json(snake.encode())) == plain
+    assert rows_of(from_json(old.encode())) == plain
+
+
+def test_a_large_span_is_rejected_as_an_event_of_its_size_is(cli: Cli) -> None:
+    """With the reason that the size of an event gives."""
+    body = span_body(*many_spans(1), attribute({"stringValue": "x" * (1 << 20)}))
+    for name, data in (("x.jsonl", json_line(body)), ("x.pb", encoded(body))):
+        (cli.folder / name).write_bytes(data)
+        counts = json.loads(cli("import", name).stdout)
+        assert (counts["events"] + counts["repeated"], counts["rejected"]) == (1, 1)
+    reasons = asked(cli, "SELECT DISTINCT reason FROM rejects")
+    assert [one["reason"].endswith("more than the 1,048,576 allowed") for one in reasons] == [True]
+
+
+def test_a_span_that_is_called_like_a_standard_event(cli: Cli) -> None:
+    """It is held to what that event requires."""
+    (cli.folder / "x.jsonl").write_bytes(json_line(span_body(span(name="stage_started"))))
+    assert cli("import", "x.jsonl").code == 1
+    (reject,) = asked(cli, "SELECT reason FROM rejects")
+    assert "stage" in reject["reason"]
+
+
+# -- both forms say the same ---------------------------------------------------------------------------
+
+texts = st.text('aé☃\\"\n', max_size=4)
+counts_ = st.integers(0, 3)
+uint64 = st.integers(0, (1 << 64) - 1)
+scalars: st.SearchStrategy[Json] = st.one_of(
+    st.builds(lambda one: {"stringValue": one}, texts),
+    st.builds(lambda one: {"boolValue": one}, st.booleans()),
+    st.builds(lambda one: {"intValue": str(one)}, st.integers(-(1 << 63), (1 << 63) - 1)),
+    st.builds(lambda one: {"doubleValue": one}, st.floats(allow_nan=False, allow_infinity=False)),
+    st.sampled_from([{"doubleValue": "NaN"}, {"doubleValue": "-Infinity"}, {"bytesValue": "AP8="}, {}]),
+)
+keys = st.sampled_from(["a", "b", "", "otlp", "bytesValue", "kvlistValue"])
+values = st.recursive(
+    scalars,
+    lambda inner: st.one_of(
+        st.builds(lambda one: {"arrayValue": {"values": one}}, st.lists(inner, max_size=2)),
+        st.builds(
+            lambda one: {"kvlistValue": {"values": one}},
+            st.lists(st.fixed_dictionaries({"key": keys, "value": inner}), max_size=2),
+        ),
+    ),
+    max_leaves=4,
+)
+attributes = st.lists(st.fixed_dictionaries({"key": keys, "value": values}), max_size=3)
+trace_ids = st.sampled_from(["", TRACE, "0" * 32, "ab"])
+span_ids = st.sampled_from(["", SPAN, "0" * 16, "abcd"])
+times = st.one_of(st.just("0"), st.integers(START, START + 10**10).map(str))
+
+
+def some(members: dict[str, Any]) -> st.SearchStrategy[Json]:
+    """Objects with any of these members."""
+    return st.fixed_dictionaries({}, optional=members)
+
+
+spans_ = st.fixed_dictionaries(
+    {"startTimeUnixNano": st.integers(START, START + 10**10).map(str)},
+    optional={
+        "traceId": trace_ids,
+        "spanId": span_ids,
+        "parentSpanId": span_ids,
+        "name": texts,
+        "kind": st.integers(0, 7),
+        "endTimeUnixNano": times,
+        "traceState": texts,
+        "flags": st.integers(0, 300),
+        "attributes": attributes,
+        "droppedAttributesCount": counts_,
+        "droppedEventsCount": counts_,
+        "droppedLinksCount": counts_,
+        "status": some({"code": st.integers(0, 2), "message": texts}),
+        "events": st.lists(
+            some({"timeUnixNano": times, "name": texts, "attributes": attributes}), max_size=2
+        ),
+        "links": st.lists(
+            some({"traceId": trace_ids, "attributes": attributes, "flags": counts_}), max_size=2
+        ),
+    },
+)
+logs_ = st.fixed_dictionaries(
+    {"observedTimeUnixNano": times.filter(lambda one: one != "0")},
+    optional={
+        "timeUnixNano": times,
+        "severityNumber": st.integers(0, 25),
+        "severityText": st.sampled_from(["", "Warning", "FATAL4", "?"]),
+        "body": values,
+        "attributes": attributes,
+        "traceId": trace_ids,
+        "spanId": span_ids,
+        "flags": counts_,
+        "eventName": texts,
+    },
+)
+doubles: st.SearchStrategy[Any] = st.one_of(st.just("NaN"), st.floats(0.5, 9))
+some_points: dict[str, Any] = {"attributes": attributes, "timeUnixNano": times, "flags": counts_}
+number_points = st.one_of(
+    some({**some_points, "asInt": st.integers(-5, 5).map(str)}), some({**some_points, "asDouble": doubles})
+)
+histogram_points = some(
+    {
+        **some_points,
+        "count": uint64.map(str),
+        "sum": doubles,
+        "bucketCounts": st.just(["0", "2"]),
+        "min": st.just(0.0),
+    }
+)
+metrics_ = st.one_of(
+    st.builds(
+        lambda name, points: {"name": name, "gauge": {"dataPoints": points}}, texts, st.lists(number_points)
+    ),
+    st.builds(
+        lambda points, how: {"name": "m", "sum": {"dataPoints": points, "aggregationTemporality": how}},
+        st.lists(number_points, max_size=3),
+        st.integers(0, 2),
+    ),
+    st.builds(
+        lambda points: {"name": "m", "histogram": {"dataPoints": points}},
+        st.lists(histogram_points, max_size=2),
+    ),
+)
+resources = some({"attributes": attributes, "droppedAttributesCount": counts_})
+scopes = some({"name": texts, "version": texts, "attributes": attributes})
+
+
+def body_of(signal: str, records: str, record: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
+    """Bodies of a signal."""
+    scope = some({"scope": scopes, records: st.lists(record, max_size=3), "schemaUrl": texts})
+    element = some({"resource": resources, f"scope{signal}": st.lists(scope, max_size=2), "schemaUrl": texts})
+    return st.builds(lambda elements: {f"resource{signal}": elements}, st.lists(element, max_size=2))
+
+
+bodies_ = st.one_of(
+    body_of("Spans", "spans", spans_),
+    body_of("Logs", "logRecords", logs_),
+    body_of("Metrics", "metrics", metrics_),
+)
+
+
+@settings(max_examples=30)
+@given(st.lists(bodies_, max_size=2))
+def test_json_and_protobuf_say_the_same(given_bodies: list[Json]) -> None:
+    """Whatever is sent, the two forms of it become the same events."""
+    rows = rows_of(from_json(*given_bodies))
+    assert rows_of(from_protobuf(*map(encoded, given_bodies))) == rows
+    for row in rows:
+        assert isinstance(json.loads(row[5]), dict)
