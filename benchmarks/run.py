@@ -26,9 +26,9 @@ import rows_keeping
 import rows_live
 import rows_metrics
 import rows_moving
+import rows_otlp
 import rows_process
 import rows_python
-import rows_otlp
 import rows_recording
 import rows_spans
 import rows_tables
