@@ -116,16 +116,19 @@ def make_once(final: str, make: Callable[[str], None]) -> None:
 
     The draft is made in a private folder beside its place, so that no half-made file is ever seen.
     """
-    import tempfile  # 2 ms, for the first command on a path alone
+    import shutil  # 2 ms, for the first command on a path alone
+    import tempfile
 
-    with (
-        os_errors(final),
-        tempfile.TemporaryDirectory(prefix=".new-", dir=os.path.dirname(final)) as folder,
-    ):
-        draft = os.path.join(folder, os.path.basename(final))
-        make(draft)
-        os.chmod(draft, 0o600)
-        _publish(draft, final)
+    with os_errors(final):
+        # No TemporaryDirectory: at the end of a program it is gone while a thread is still at work in it.
+        folder = tempfile.mkdtemp(prefix=".new-", dir=os.path.dirname(final))
+        try:
+            draft = os.path.join(folder, os.path.basename(final))
+            make(draft)
+            os.chmod(draft, 0o600)
+            _publish(draft, final)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _publish(draft: str, final: str) -> None:
