@@ -159,16 +159,10 @@ def at(seconds: float) -> str:
 
 
 def test_a_slice_ends_when_its_event_is_stamped(cli: Cli) -> None:
-    """As in the time line of `show`; a span that came by OpenTelemetry begins then instead."""
+    """As in the time line of `show`."""
     recorded(
         cli,
         {"event_type": "ours", "timestamp": at(5), "duration_ms": 2000},
-        {
-            "event_type": "span",
-            "timestamp": at(5),
-            "duration_ms": 2000,
-            "data": {"otlp": {"signal": "span"}},
-        },
         {"event_type": "none", "timestamp": at(5), "level": "warn"},
         {"event_type": "zero", "timestamp": at(5), "duration_ms": 0, "level": "critical"},
         {"event_type": "odd", "timestamp": at(5), "duration_ms": 0.00049},
@@ -176,7 +170,6 @@ def test_a_slice_ends_when_its_event_is_stamped(cli: Cli) -> None:
     )
     found = {one["name"]: one for one in exported(cli)["traceEvents"] if one["ph"] in "iX"}
     assert (found["ours"]["ts"] - START_US, found["ours"]["dur"]) == (3_000_000, 2_000_000)
-    assert (found["span"]["ts"] - START_US, found["span"]["dur"]) == (5_000_000, 2_000_000)
     assert (found["none"]["ph"], found["none"]["s"], found["none"]["cname"]) == ("i", "t", "bad")
     assert (found["zero"]["dur"], found["zero"]["cat"], found["zero"]["cname"]) == (0, "critical", "terrible")
     assert (found["odd"]["dur"], found["odd"]["duration_ms"]) == (0, 0.00049)

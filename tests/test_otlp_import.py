@@ -117,7 +117,7 @@ def test_capture_keeps_exact_times_and_values(capture: list[Json]) -> None:
         data = json.loads(row[5])
         assert data["otlp"]["start_ns"] == int(one["startTimeUnixNano"])
         assert data["otlp"]["end_ns"] == int(one["endTimeUnixNano"])
-        assert row[6] == int(one["startTimeUnixNano"]) // 1000
+        assert row[6] == int(one["endTimeUnixNano"]) // 1000
         assert len(data["otlp"].get("links", ())) == len(one.get("links", ()))
         assert set(data) == {pair["key"] for pair in one.get("attributes", ())} | {"otlp"}
 

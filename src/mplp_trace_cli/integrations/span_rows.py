@@ -117,8 +117,8 @@ class SpanReader:
         cells = self._cells(span, otlp, shared.source)
         otlp.update(shared.members)
         self._add(cells, span.attributes, otlp)
-        span_id, trace_id, name, level, _, _, started_at, duration_ms, *_ = cells
-        last = started_at + int((duration_ms or 0) * 1_000 + 0.5)  # as an import derives the end of a trace
+        span_id, trace_id, name, level, _, _, last, duration_ms, *_ = cells
+        started_at = last - int((duration_ms or 0) * 1_000 + 0.5)  # as an import derives the start of a trace
         for number, event in enumerate(span.events):
             about = _about_event(event)
             about.update(shared.members)
@@ -141,7 +141,7 @@ class SpanReader:
             "error" if status.status_code is StatusCode.ERROR else "info",
             status.description or None,
             EMPTY_OBJECT,
-            start // 1_000,
+            (end or start) // 1_000,
             (end - start) / 1e6 if span.start_time and end >= start else None,
             parent,
             source,

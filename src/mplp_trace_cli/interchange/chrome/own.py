@@ -12,7 +12,6 @@ from mplp_trace_cli.domain.times import format_instant
 
 PRODUCER = "mplp-trace"
 TRACE_CATEGORY = "trace"
-BEGIN_STAMPED = "begin"
 LONGEST_US = 9_000_000_000_000_000
 """No slice is drawn longer, 285 years: beyond that a viewer could not tell two instants apart."""
 _DERIVED = ("M", "s", "f")
@@ -32,7 +31,6 @@ class _Element(msgspec.Struct, gc=False):
     ts: int = 0
     dur: int = 0
     args: msgspec.Raw = msgspec.Raw()
-    stamped: str = ""
     duration_ms: msgspec.Raw = msgspec.Raw()
     sample: msgspec.Raw = msgspec.Raw()
 
@@ -88,8 +86,7 @@ class OwnElements:
         opening = _EVENT.match(args)
         if trace_id is None or opening is None or not name:
             return None
-        begins = found.stamped == BEGIN_STAMPED
-        stamp = found.ts if begins or found.ph != "X" else found.ts + found.dur
+        stamp = found.ts + found.dur if found.ph == "X" else found.ts
         lasted = bytes(found.duration_ms) or (repr(found.dur / 1_000).encode() if found.ph == "X" else b"")
         return b"".join(
             (

@@ -19,7 +19,7 @@ from mplp_trace_cli.storage.rows import rows_of
 from mplp_trace_cli.storage.sql import statement
 
 _HEAD = f'{{"displayTimeUnit":"ms","otherData":{{"producer":"{PRODUCER}","version":1}},"traceEvents":[\n'
-_RULES = {"longest": LONGEST_US, "span": '"otlp":{"signal":"span"'}
+_RULES = {"longest": LONGEST_US}
 _ELEMENTS_AT_ONCE = 1_000
 
 

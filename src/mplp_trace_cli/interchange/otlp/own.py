@@ -96,7 +96,7 @@ def _event(span: OwnSpan, said: Mapping[str, Any]) -> dict[str, Any]:
         "level": said.get("mplp.level", "error" if span.is_error else "info"),
         "message": said.get("mplp.message", span.status_message or None),
         "data": _object(said, "mplp.data"),
-        "timestamp": said.get("mplp.timestamp") or _instant(span.start_ns),
+        "timestamp": said.get("mplp.timestamp") or _instant(span.end_ns),
         "duration_ms": _duration(span, said),
         "parent_event_id": said.get("mplp.parent_event_id", _parent(span, trace_id)),
         "source": said.get("mplp.source", None if span.service_name == NO_SOURCE else span.service_name),

@@ -175,9 +175,10 @@ def _odd_instant(instant: int | None) -> str | None:
 
 
 def _bounds(event: EventRow) -> tuple[int, int]:
-    start = _nanoseconds(event.timestamp)
+    """When it began and ended: an event is stamped when what it measures is over."""
+    end = _nanoseconds(event.timestamp)
     lasted = min(event.duration_ms or 0.0, LATEST_NS / 1e6)
-    return start, min(start + round(lasted * 1e6), LATEST_NS)
+    return max(0, end - round(lasted * 1e6)), end
 
 
 def _event_attributes(event: EventRow, trace: _TraceIds, lasted_ns: int) -> list[Json]:

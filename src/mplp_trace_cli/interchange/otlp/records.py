@@ -227,7 +227,7 @@ class Home:
             "error" if status == ERROR else "info",
             said or None,
             self._data("span", otlp + odd + span.rest, span.attributes),
-            _instant(start or end),
+            _instant(end or start),
             (end - start) / 1e6 if end >= start > 0 else None,
             parent,
             self.service,

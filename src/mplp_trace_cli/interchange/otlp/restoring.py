@@ -104,7 +104,7 @@ def _span(event: EventRow, data: Json, otlp: Json, lines: records.Home) -> Json:
     lasted = (end - start) / 1e6 if end >= start > 0 else None
     _require(event.duration_ms == lasted, event.level == ("error" if code == records.ERROR else "info"))
     _require(event.message == (message or None))
-    _require_common(event, start or end, lines)
+    _require_common(event, end or start, lines)
     return body
 
 

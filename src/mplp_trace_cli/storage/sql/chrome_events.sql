@@ -2,11 +2,10 @@
 -- where it is drawn. What a whole number of microseconds cannot say of a duration stands beside it.
 SELECT
     ',{{"ph":"' || if(lasted IS NULL, 'i","s":"t"', 'X","dur":' || lasted) || ',"name":' || to_json(event_type)
-    || ',"cat":"' || level || '","ts":' || if(begins, stamp, stamp - coalesce(lasted, 0))
+    || ',"cat":"' || level || '","ts":' || stamp - coalesce(lasted, 0)
     || ',"pid":' || pid || ',"tid":' || tid
     || CASE level WHEN 'warn' THEN ',"cname":"bad"' WHEN 'error' THEN ',"cname":"terrible"'
         WHEN 'critical' THEN ',"cname":"terrible"' ELSE '' END
-    || if(begins, ',"stamped":"begin"', '')
     || if(lasted / 1000.0 <> duration_ms, ',"duration_ms":' || to_json(duration_ms), '')
     || ',"args":{{"event_id":' || to_json(event_id)
     || coalesce(',"message":' || to_json(message), '')
@@ -18,8 +17,7 @@ FROM (
     SELECT
         *,
         epoch_us(timestamp) AS stamp,
-        if(duration_ms IS NULL, NULL, round(least(duration_ms * 1000, {longest})))::BIGINT AS lasted,
-        contains(data, '{span}') AS begins
+        if(duration_ms IS NULL, NULL, round(least(duration_ms * 1000, {longest})))::BIGINT AS lasted
     FROM chosen_events POSITIONAL JOIN lanes
 )
 WHERE tid > 0

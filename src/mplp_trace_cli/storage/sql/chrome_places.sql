@@ -1,12 +1,10 @@
 -- When each event begins and ends, a trace after the other, in order of time: what decides in which lane it is
--- drawn. An event is stamped when what it measures is over, only a span that came in by OpenTelemetry when it
--- begins. `place` is the event's number in order of arrival; `parent` is that of its parent.
+-- drawn. An event is stamped when what it measures is over. `place` is the event's number in order of arrival; `parent` is that of its parent.
 WITH placed AS NOT MATERIALIZED (
     SELECT
         row_number() OVER () - 1 AS place, trace_id, event_id, parent_event_id, source,
         epoch_us(timestamp) AS stamp,
-        if(duration_ms IS NULL, NULL, round(least(duration_ms * 1000, {longest})))::BIGINT AS lasted,
-        contains(data, '{span}') AS begins
+        if(duration_ms IS NULL, NULL, round(least(duration_ms * 1000, {longest})))::BIGINT AS lasted
     FROM chosen_events
 ),
 links AS (
@@ -17,8 +15,8 @@ links AS (
 )
 SELECT
     pid, source, place, parent,
-    if(begins, stamp, stamp - coalesce(lasted, 0)) AS start,
-    if(begins, stamp + lasted, stamp + if(lasted IS NULL, NULL, 0)) AS stop
+    stamp - coalesce(lasted, 0) AS start,
+    if(lasted IS NULL, NULL, stamp) AS stop
 FROM placed
 JOIN (SELECT trace_id, row_number() OVER (ORDER BY seq) AS pid FROM chosen_traces) USING (trace_id)
 LEFT JOIN links USING (place)

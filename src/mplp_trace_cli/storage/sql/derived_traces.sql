@@ -1,15 +1,16 @@
--- The traces of loaded events whose format tells of none: each begins with its earliest event and ends with its
--- last. Its name, context and outcome are those of the first event that has no parent, else of the first.
+-- The traces of loaded events whose format tells of none: each begins when the earliest of its events began, which
+-- are stamped when they are over, and ends with its last. Its name, context and outcome are those of the first
+-- event that has no parent, else of the first.
 CREATE OR REPLACE TEMP TABLE derived AS
 WITH found AS (
     SELECT
         min(seq) AS seq,
         trace_id,
-        min(epoch_us(timestamp)) AS started_at,
-        max(epoch_us(timestamp) + round(coalesce(duration_ms, 0) * 1000)::BIGINT) AS last_at,
+        min(epoch_us(timestamp) - round(coalesce(duration_ms, 0) * 1000)::BIGINT) AS started_at,
+        max(epoch_us(timestamp)) AS last_at,
         arg_min(
             {{'event_type': event_type, 'source': source, 'level': level, 'data': data}},
-            (parent_event_id IS NOT NULL, timestamp, seq)
+            (parent_event_id IS NOT NULL, epoch_us(timestamp) - round(coalesce(duration_ms, 0) * 1000)::BIGINT, seq)
         ) AS root
     FROM store.event_log
     WHERE seq > {first_seq} AND trace_id NOT IN (SELECT trace_id FROM store.trace_starts)
