@@ -25,7 +25,7 @@ from mplp_trace_cli.process.surroundings import command_line
 from mplp_trace_cli.storage.processes import has_ended, process_with, this_process
 from tests.conftest import COMMAND, Cli
 from tests.helpers_commands import events, path_with_command, sent, trace, until, wrapped
-from tests.terminal import run_on_terminal
+from tests.terminal import Typist, run_on_terminal
 
 W3C = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
 PRINT = "import os, json; print(json.dumps(dict(os.environ)))"
@@ -362,6 +362,38 @@ def test_a_terminal_stays_one(cli: Cli) -> None:
     shown = b"[True, True, True] os.terminal_size(columns=77, lines=40)\r\n\x1b[31mred\x1b[0m\r\n\xff|"
     assert sorted(done.raw) == sorted(shown)  # the two streams may overtake each other
     assert events(cli)[-1]["data"]["stderr"] == "\x1b[31mred\x1b[0m\n\\xff|"
+
+
+def test_a_program_may_read_keys_from_its_standard_error(cli: Cli) -> None:
+    """As `less` does, which opens that terminal by its name; ours has its own mode again afterwards."""
+    script = (
+        "import os, tty, termios, sys; keys = os.open(os.ttyname(2), os.O_RDONLY)\n"
+        "before = termios.tcgetattr(keys); tty.setraw(keys, termios.TCSANOW); print('press', flush=True)\n"
+        "got = os.read(keys, 1); termios.tcsetattr(keys, termios.TCSANOW, before); sys.exit(got[0])\n"
+    )
+    words = wrapped("run", "x", "--", sys.executable, "-c", script)
+    with Typist(cli, words) as typist:
+        before = typist.mode()
+        typist.press("press", b"q")
+        assert typist.code() == ord("q")
+        assert typist.mode() == before
+
+
+def test_a_shell_that_prompts_controls_its_jobs(cli: Cli) -> None:
+    """It has the terminal itself, as bash wants it for that."""
+    with Typist(cli, wrapped("run", "x", "--", "bash", "--norc", "-i")) as typist:
+        typist.press("$ " if os.geteuid() else "# ", b"case $- in *m*) exit 3; esac; exit 4\n")
+        assert typist.code() == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a device that is always full")
+def test_a_full_disk_under_standard_error_ends_no_command(cli: Cli) -> None:
+    """What it writes there is lost, as without us."""
+    words = [*COMMAND, "run", "x", "--", "sh", "-c", "echo a >&2; sleep 0.1; echo b >&2; echo out; exit 3"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=full, env=cli.environment())
+    assert (done.returncode, done.stdout) == (3, b"out\n")
+    assert events(cli)[-1]["data"]["stderr"] == "a\nb"
 
 
 def test_a_terminal_is_no_terminal_where_we_have_none(cli: Cli) -> None:

@@ -29,6 +29,7 @@ from mplp_trace_cli.process.surroundings import (
 )
 from mplp_trace_cli.service import TraceManagementService
 
+_SHELLS = ("bash", "dash", "fish", "ksh", "mksh", "sh", "zsh")
 STARTED, COMPLETED = "command_started", "command_completed"
 STAGE_STARTED, STAGE_COMPLETED = "stage_started", "stage_completed"
 
@@ -68,7 +69,7 @@ def wrap(begin: Callable[[], Begun], wrapping: Wrapping) -> Ended:
     begun = _begun(begin, wrapping)
     environment = os.environ if begun is None else begun.environment
     start = Start(wrapping.command, environment, wrapping.umask)
-    ended = run_child(start, held, None if begun is None else _listening())
+    ended = run_child(start, held, None if begun is None else _listening(wrapping.command))
     if begun is not None:
         try:
             begun.end(ended)
@@ -77,11 +78,20 @@ def wrap(begin: Callable[[], Begun], wrapping: Wrapping) -> Ended:
     return ended
 
 
-def _listening() -> StandardError | None:
+def _listening(command: Sequence[str]) -> StandardError | None:
+    if _is_typed_at(command):
+        return None
     try:
         return StandardError()
     except OSError:  # too many open files: the command has its standard error from us, unheard
         return None
+
+
+def _is_typed_at(command: Sequence[str]) -> bool:
+    """True for a shell that prompts: it controls jobs at the terminal of its session alone."""
+    shell, *options = command
+    is_shell = os.path.basename(shell) in _SHELLS and all(word.startswith("-") for word in options)
+    return is_shell and os.isatty(0) and os.isatty(2)
 
 
 def _begun(begin: Callable[[], Begun], wrapping: Wrapping) -> Begun | None:
