@@ -92,6 +92,7 @@ def test_a_command_that_a_signal_kills_ends_as_in_a_shell(cli: Cli) -> None:
     ("command", "code", "said"),
     [
         (("no-such-command",), 127, "error: no-such-command: command not found\n"),
+        (("",), 127, "error: '': command not found\n"),
         (("./missing",), 127, "error: ./missing: No such file or directory\n"),
         (("./text",), 126, "error: ./text: Permission denied\n"),
         ((".",), 126, "error: .: Permission denied\n"),
@@ -306,6 +307,16 @@ def test_a_command_that_ends_its_own_trace(cli: Cli) -> None:
     assert done.code == 0
     assert "is already cancelled" in done.stderr
     assert trace(cli)["status"] == "cancelled"
+
+
+def test_a_folder_that_is_gone_is_no_hindrance(cli: Cli) -> None:
+    """A store with a whole path is found from anywhere; where the command ran is not said."""
+    gone = cli.folder / "gone"
+    gone.mkdir()
+    script = f"rmdir {gone}; exec {' '.join(COMMAND)} run x -- true"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, env=cli.environment(), cwd=gone)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert set(events(cli)[0]["data"]) == {"command", "host", "user"}
 
 
 def test_a_long_command_line_does_not_keep_its_run_from_being_recorded(cli: Cli) -> None:
