@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mplp_trace_cli.domain.enums import TraceStatus
 from mplp_trace_cli.domain.errors import StorageFailed, TraceError
@@ -138,18 +138,24 @@ def begin_run(
 
     def end(ended: Ended) -> None:
         status = TraceStatus.FAILED if ended.code else TraceStatus.COMPLETED
-        last = RecordEventRequest(
-            trace_id,
-            COMPLETED,
-            level_of(ended),
-            message_of(shown, ended),
-            {**outcome_of(ended), **about},
-            duration_ms=ended.duration_ms,
-        )
+        last = _last((trace_id, COMPLETED, shown), {**outcome_of(ended), **about}, ended)
         with opened() as service:
             service.finish_trace(EndTraceRequest(trace_id, status), last).unwrap()
 
     return Begun(environment, end)
+
+
+def _last(what: tuple[str, str, str], data: Mapping[str, Any], ended: Ended) -> RecordEventRequest:
+    """The event that says how a command ended; `what` is its trace, its type, and what has ended."""
+    trace_id, event_type, name = what
+    return RecordEventRequest(
+        trace_id,
+        event_type,
+        level_of(ended),
+        message_of(name, ended),
+        data,
+        duration_ms=ended.duration_ms,
+    )
 
 
 # -- a stage ---------------------------------------------------------------------------------------
@@ -163,33 +169,30 @@ def begin_step(
     with opened() as service:
         stage = asked(service)
         name = readable(stage.name)
-        is_current = stage.trace_id == os.environ.get(TRACE_VARIABLE)
-        started = RecordEventRequest(
-            stage.trace_id,
-            STAGE_STARTED,
-            message=stage.message or name,
-            data=_stage_data(name, about, stage.data),
-            parent_event_id=os.environ.get(PARENT_VARIABLE) or None if is_current else None,
-            source=stage.source,
-        )
-        event_id = service.record_row(started).unwrap().event_id
+        event_id = service.record_row(_first_of_stage(stage, about)).unwrap().event_id
         store = service.paths.store
 
     def end(ended: Ended) -> None:
-        completed = RecordEventRequest(
-            stage.trace_id,
-            STAGE_COMPLETED,
-            level_of(ended),
-            message_of(name, ended),
-            {"stage": name, **outcome_of(ended), **about},
-            duration_ms=ended.duration_ms,
-            parent_event_id=event_id,
-            source=stage.source,
-        )
+        data = {"stage": name, **outcome_of(ended), **about}
+        last = _last((stage.trace_id, STAGE_COMPLETED, name), data, ended)
+        placed = last._replace(parent_event_id=event_id, source=stage.source)
         with opened() as service:
-            service.record_row(completed).unwrap()
+            service.record_row(placed).unwrap()
 
     return Begun(traced_environment(os.environ, stage.trace_id, store, event_id), end)
+
+
+def _first_of_stage(stage: Stage, about: Mapping[str, object]) -> RecordEventRequest:
+    name = readable(stage.name)
+    is_current = stage.trace_id == os.environ.get(TRACE_VARIABLE)
+    return RecordEventRequest(
+        stage.trace_id,
+        STAGE_STARTED,
+        message=stage.message or name,
+        data=_stage_data(name, about, stage.data),
+        parent_event_id=os.environ.get(PARENT_VARIABLE) or None if is_current else None,
+        source=stage.source,
+    )
 
 
 def _stage_data(name: str, about: Mapping[str, object], data: str | None) -> str:
