@@ -166,6 +166,16 @@ def test_the_environment_of_a_run(cli: Cli) -> None:
     assert "MPLP_PARENT_EVENT_ID" not in got
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere what Python sets cannot be told apart")
+@pytest.mark.parametrize("given", [{}, {"LC_CTYPE": "C"}, {"LC_CTYPE": "C.UTF-8", "LANG": "C"}])
+def test_a_locale_that_python_sets_is_not_handed_on(cli: Cli, given: dict[str, str]) -> None:
+    """Where there is none, as under cron, or a plain one, the command has that too."""
+    env = {"PATH": os.environ["PATH"], "MPLP_TRACE_DB": str(cli.db), **given}
+    done = subprocess.run([*COMMAND, "run", "x", "--", "env"], capture_output=True, text=True, env=env)
+    said = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    assert {name: value for name, value in said.items() if name.startswith("L")} == given
+
+
 def test_a_run_inside_another_is_a_trace_of_its_own(cli: Cli) -> None:
     """Its parent is cleared; a W3C context that is there gives the child's W3C id and a link."""
     env = {

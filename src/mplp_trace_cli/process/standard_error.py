@@ -63,6 +63,7 @@ class StandardError:
         """Passes on what is still there after the child has ended, and gives its last lines."""
         os.close(self._stop)
         self._thread.join()
+        os.close(self._stops)
         self._drop_childs_end()
         if not self._has_ended:
             self._drain()

@@ -22,6 +22,7 @@ from mplp_trace_cli.process.surroundings import (
     CONTEXT_VARIABLE,
     PARENT_VARIABLE,
     TRACE_VARIABLE,
+    as_given,
     command_line,
     described,
     readable,
@@ -68,7 +69,7 @@ def wrap(begin: Callable[[], Begun], wrapping: Wrapping) -> Ended:
     held = hold_signals()
     begun = _begun(begin, wrapping)
     environment = os.environ if begun is None else begun.environment
-    start = Start(wrapping.command, environment, wrapping.umask)
+    start = Start(wrapping.command, as_given(environment), wrapping.umask)
     ended = run_child(start, held, None if begun is None else _listening(wrapping.command))
     if begun is not None:
         try:
