@@ -57,13 +57,11 @@ _MARK = "_mplp_trace_id"
 class Place:
     """A scope that was entered, and where that was done."""
 
-    __slots__ = ("is_left", "outer", "scope")
+    __slots__ = ("outer", "scope")
 
     def __init__(self, scope: Scope, outer: Place | None) -> None:
         self.scope = scope
         self.outer = outer
-        self.is_left = False
-        """True where the scope was left before those that were entered inside of it."""
 
 
 _current: ContextVar[Place | None] = ContextVar("mplp_trace_scope", default=None)
@@ -186,18 +184,15 @@ class Scope:
 
     def leave(self) -> None:
         """Makes the one around it the innermost again; changes nothing where it was not entered."""
-        place = innermost = _current.get()
-        while place is not None and (place.scope is not self or place.is_left):
-            place = place.outer
+        inner, place = None, _current.get()
+        while place is not None and place.scope is not self:
+            inner, place = place, place.outer
         if place is None:
             return
-        if place is not innermost:
-            place.is_left = True
-            return
-        outer = place.outer
-        while outer is not None and outer.is_left:
-            outer = outer.outer
-        _current.set(outer)
+        if inner is None:
+            _current.set(place.outer)
+        else:  # it is left before what was entered inside of it
+            inner.outer = place.outer
 
 
 class TraceScope(Scope):
