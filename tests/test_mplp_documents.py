@@ -22,11 +22,11 @@ from mplp_trace_cli import TraceModuleOptions, initialize_trace_module
 from mplp_trace_cli.domain.enums import Level, TraceStatus, TraceType
 from mplp_trace_cli.domain.json_text import members
 from mplp_trace_cli.domain.times import format_instant, parse_instant
-from mplp_trace_cli.interchange.mplp_parts import DocumentRules, EventCells, TraceCells, event_text, header_of
-from mplp_trace_cli.interchange.mplp_quick import quick_line
-from mplp_trace_cli.interchange.mplp_reading import looks_like
-from mplp_trace_cli.interchange.mplp_records import Home, Times, event_fields, reads_back, trace_fields
-from mplp_trace_cli.interchange.mplp_words import folded_type, mapped_id
+from mplp_trace_cli.interchange.mplp.parts import DocumentRules, EventCells, TraceCells, event_text, header_of
+from mplp_trace_cli.interchange.mplp.quick import quick_line
+from mplp_trace_cli.interchange.mplp.reading import looks_like
+from mplp_trace_cli.interchange.mplp.records import Home, Times, event_fields, reads_back, trace_fields
+from mplp_trace_cli.interchange.mplp.words import folded_type, mapped_id
 from tests.conftest import Cli
 from tests.mplp_schemas import faults
 from tests.test_export import HARD, data_texts, ids, instants, kept, names, stores, texts

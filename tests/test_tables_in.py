@@ -21,7 +21,7 @@ from mplp_trace_cli.domain.errors import BrokenFile, InvalidInput
 from mplp_trace_cli.domain.foreign import LEVEL_WORDS, duration_text, folded_level
 from mplp_trace_cli.domain.time_formats import rfc3339, time_reader
 from mplp_trace_cli.domain.times import format_instant
-from mplp_trace_cli.interchange.table_columns import unique_names
+from mplp_trace_cli.interchange.tables.columns import unique_names
 from mplp_trace_cli.service import TraceManagementService
 from tests.conftest import ROOT, Cli
 from tests.terminal import COLOR, on_terminal

@@ -14,8 +14,8 @@ from mplp_trace_cli.domain.errors import BrokenFile, InvalidInput
 from mplp_trace_cli.domain.json_text import JsonFault, Member, one_line, parse
 from mplp_trace_cli.interchange.decoding import Decoded, decode_translated
 from mplp_trace_cli.interchange.json_cursor import JsonCursor
-from mplp_trace_cli.interchange.mplp_quick import is_derived, quick_line
-from mplp_trace_cli.interchange.mplp_records import (
+from mplp_trace_cli.interchange.mplp.quick import is_derived, quick_line
+from mplp_trace_cli.interchange.mplp.records import (
     LISTS,
     REQUIRED,
     Fields,
@@ -28,7 +28,7 @@ from mplp_trace_cli.interchange.mplp_records import (
     trace_fields,
     wrapped_attributes,
 )
-from mplp_trace_cli.interchange.mplp_words import STATUS_OUT, is_by_line, unpacked
+from mplp_trace_cli.interchange.mplp.words import STATUS_OUT, is_by_line, unpacked
 from mplp_trace_cli.interchange.reading import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import BOM, CHUNK_BYTES, Readable, without_bom
 from mplp_trace_cli.interchange.translating import Fault, Translated

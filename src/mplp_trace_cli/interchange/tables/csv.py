@@ -22,8 +22,8 @@ from mplp_trace_cli.interchange.decoding import Decoded
 from mplp_trace_cli.interchange.json_lines import is_large
 from mplp_trace_cli.interchange.reading import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import BOM, Chunk, Readable, first_bytes, without_bom
-from mplp_trace_cli.interchange.table_columns import table_plan
-from mplp_trace_cli.interchange.table_rows import decoded_table, packed
+from mplp_trace_cli.interchange.tables.columns import table_plan
+from mplp_trace_cli.interchange.tables.rows import decoded_table, packed
 from mplp_trace_cli.interchange.translating import Fault
 
 _DELIMITERS = ",;\t|"
