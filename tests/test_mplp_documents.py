@@ -746,5 +746,7 @@ def test_other_json_is_not_taken_for_documents() -> None:
     record = {"name": "n", "trace_id": "t", "metadata": {"root_span": 1, "meta": {"protocol_version": "1"}}}
     for text in (json.dumps([record]), json.dumps(record), json.dumps({"traces": [record]})):
         assert not looks_like(text.encode(), "x.json")
+    for event in ('{"event_type":"e","root_span":{}}', '{"root_span":{},"kind":"event"}\n{}'):
+        assert not looks_like(event.encode(), "x.jsonl")
     assert looks_like(json.dumps([whole()]).encode(), "x.json")
     assert looks_like(b"", "x.mplp.jsonl.gz")

@@ -202,6 +202,7 @@ def test_a_clash_with_data_is_a_reject_and_objects_grow(cli: Cli) -> None:
         ("a,b\n1,2\n", ("--map", "event=a"), "map: 'event' is not one of"),
         ("a,b\n1,2\n", ("--map", "event_type"), "map: 'event_type' is not KEY=VALUE"),
         ("a,b\n1,2\n", ("--map", "level=a", "--map", "level=b"), "map: level is given twice"),
+        ("a,b\n1,2\n", ("--default", "level=a", "--default", "level=b"), "default: level is given twice"),
         ("a,b\n1,2\n", ("--default", "lvl=info"), "default: 'lvl' is not one of"),
         ("trace_id,event_type\nt,a\n", ("--default", "level=loud"), "default: level: 'loud' is not one of"),
         ("a,b\n1,2\n", ("--time-format", "seconds"), "time-format: 'seconds' is not one of s, ms, us, ns"),
@@ -337,6 +338,13 @@ def test_a_dry_run_at_eighty_columns(cli: Cli) -> None:
     assert any("POST" in line for line in lines)
 
 
+def test_a_row_begins_nowhere(cli: Cli) -> None:
+    """A row of no trace is told by its line alone: nobody knows where in the file it begins."""
+    cli("import", write(cli, "e.csv", "trace_id,event_type\nt1,a\nt1,b\n"))
+    rows = json.loads(cli.ok("rejects", "list", "--json"))
+    assert [(row["line"], row["byte_offset"]) for row in rows] == [(2, 0), (3, 0)]
+
+
 def test_a_dry_run_as_an_object_over_several_files(cli: Cli) -> None:
     """What a file needs of the one before it is there; other formats can be tried too."""
     traces = '{"kind":"trace","trace_id":"t1","name":"n"}\n'
@@ -416,6 +424,7 @@ def test_times_in_other_forms(form: str, text: str, instant: str) -> None:
             ("%F%z", "2026-03-02+2400"),
             ("%F", "2026-03-02x"),
             ("%Y%m%d", "٢٠٢٦0302"),
+            ("s", "٣"),
         ),
     ],
 )
@@ -430,6 +439,7 @@ def test_times_that_are_nearly_rfc_3339() -> None:
     assert rfc3339("2026-03-02 09:00:00,123") == "2026-03-02T09:00:00.123Z"
     assert rfc3339("2026-03-02 09:00+00") == "2026-03-02T09:00:00+00:00"
     assert rfc3339("soon") == "soon"
+    assert rfc3339("2026-03-02T09:00.5") == "2026-03-02T09:00.5"
 
 
 @pytest.mark.parametrize(
