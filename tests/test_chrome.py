@@ -293,7 +293,7 @@ def test_any_lanes_nest(drawn: list[tuple[int, int, int | None, int | None]]) ->
 
 
 @settings(
-    max_examples=5, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.too_slow]
+    max_examples=3, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.too_slow]
 )
 @given(
     stores(),

@@ -33,7 +33,7 @@ from tests.test_export import HARD, data_texts, ids, instants, kept, names, stor
 from tests.test_golden_formats import check
 
 QUICKLY = settings(
-    max_examples=4,
+    max_examples=3,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
@@ -290,7 +290,7 @@ traces_kept = st.builds(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(event=events_kept, of_others=st.booleans())
 def test_any_event_is_valid_and_read_back(conformance: Path, event: EventCells, of_others: bool) -> None:
     """Alone in a document of ours or of others."""
@@ -331,7 +331,7 @@ def test_events_of_our_own_are_read_the_quick_way() -> None:
         assert quick_line(doubtful, home) is None
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(trace=traces_kept)
 def test_any_trace_is_valid_and_read_back(conformance: Path, trace: TraceCells) -> None:
     """Whatever its metadata claim to be."""
