@@ -535,7 +535,7 @@ def _exported(service: TraceManagementService, path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=stores())
 def test_export_and_import_give_the_same_store(playground: Path, form: str, lines: str) -> None:
     """A folder of csv or parquet is the same store again: data to the letter, NULL and empty text apart."""
