@@ -293,7 +293,7 @@ def test_any_lanes_nest(drawn: list[tuple[int, int, int | None, int | None]]) ->
 
 
 @settings(
-    max_examples=5, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.too_slow]
+    max_examples=3, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.too_slow]
 )
 @given(
     stores(),
@@ -632,6 +632,7 @@ def test_pieces_of_any_size(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> 
         ('{"traceEvents":5}', False),
         ('{"event_type":"e","data":{"traceEvents":[]}}\n', False),
         ('{"kind":"trace","name":"traceEvents"}\n{"a":1}', False),
+        ('{"event_type":"e","trace_id":"t","traceEvents":[1]}\n{"event_type":"e"}', False),
         ('[{"event_type":"e","ph":"x"}]', False),
         ('[{"name":"n"}]', False),
         ("[]", False),

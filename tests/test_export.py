@@ -102,13 +102,29 @@ def test_csv_is_exact(hard: Cli, tmp_path: Path) -> None:
     assert lone == (tmp_path / "plain.csv" / "traces.csv").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["a.json", "a.chrome.json", "a.mplp.json", "a.otlp.json", "a.jsonl"])
+def test_traces_that_an_import_made(cli: Cli, name: str) -> None:
+    """Several that one file named and nobody told of come back, each with its own events, in their order."""
+    events = [{"event_type": f"e{at}", "trace_id": trace_id} for at, trace_id in enumerate("bbac")]
+    lines = "\n".join(map(json.dumps, events))
+    cli.ok("import", "-", "--create-missing", stdin=lines)
+    cli.ok("export", "-o", name)
+    other = Cli(cli.folder / "other")
+    other.folder.mkdir()
+    other.ok("import", cli.folder / name)
+    assert kept(other) == kept(cli)
+    assert [trace_id for trace_id, *_ in kept(other)["traces"]] == ["b", "a", "c"]
+
+
 def test_csv_safe(cli: Cli) -> None:
     """`--csv-safe` puts a quote before each text that a spreadsheet would run, and leaves all else."""
     cli.ok("create", "x", "--trace-id", "t")
     texts = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "'=1", "plain", "", "1=1"]
     lines = "\n".join(json.dumps({"event_type": "e", "message": text, "duration_ms": 1}) for text in texts)
     cli.ok("record", "-", "--trace", "t", stdin=lines)
-    cli.ok("export", "-o", cli.folder / "out.csv", "--include-events", "--csv-safe")
+    done = cli("export", "-o", cli.folder / "out.csv", "--include-events", "--csv-safe")
+    assert done.stderr.startswith("csv is not exact: --csv-safe put a ' before 6 cells\n")
+    assert "exact" not in cli("export", "-o", "-", "--format", "csv", "--csv-safe").stderr
     raw = (cli.folder / "out.csv" / "events.csv").read_bytes().decode()
     rows = list(csv.DictReader(io.StringIO(raw, newline="")))
     assert [row["message"] for row in rows] == [

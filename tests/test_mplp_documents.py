@@ -22,18 +22,18 @@ from mplp_trace_cli import TraceModuleOptions, initialize_trace_module
 from mplp_trace_cli.domain.enums import Level, TraceStatus, TraceType
 from mplp_trace_cli.domain.json_text import members
 from mplp_trace_cli.domain.times import format_instant, parse_instant
-from mplp_trace_cli.interchange.mplp_parts import DocumentRules, EventCells, TraceCells, event_text, header_of
-from mplp_trace_cli.interchange.mplp_quick import quick_line
-from mplp_trace_cli.interchange.mplp_reading import looks_like
-from mplp_trace_cli.interchange.mplp_records import Home, Times, event_fields, reads_back, trace_fields
-from mplp_trace_cli.interchange.mplp_words import folded_type, mapped_id
+from mplp_trace_cli.interchange.mplp.parts import DocumentRules, EventCells, TraceCells, event_text, header_of
+from mplp_trace_cli.interchange.mplp.quick import quick_line
+from mplp_trace_cli.interchange.mplp.reading import looks_like
+from mplp_trace_cli.interchange.mplp.records import Home, Times, event_fields, reads_back, trace_fields
+from mplp_trace_cli.interchange.mplp.words import folded_type, mapped_id
 from tests.conftest import Cli
 from tests.mplp_schemas import faults
 from tests.test_export import HARD, data_texts, ids, instants, kept, names, stores, texts
 from tests.test_golden_formats import check
 
 QUICKLY = settings(
-    max_examples=4,
+    max_examples=3,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
@@ -290,7 +290,7 @@ traces_kept = st.builds(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(event=events_kept, of_others=st.booleans())
 def test_any_event_is_valid_and_read_back(conformance: Path, event: EventCells, of_others: bool) -> None:
     """Alone in a document of ours or of others."""
@@ -331,7 +331,7 @@ def test_events_of_our_own_are_read_the_quick_way() -> None:
         assert quick_line(doubtful, home) is None
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(trace=traces_kept)
 def test_any_trace_is_valid_and_read_back(conformance: Path, trace: TraceCells) -> None:
     """Whatever its metadata claim to be."""
@@ -746,5 +746,7 @@ def test_other_json_is_not_taken_for_documents() -> None:
     record = {"name": "n", "trace_id": "t", "metadata": {"root_span": 1, "meta": {"protocol_version": "1"}}}
     for text in (json.dumps([record]), json.dumps(record), json.dumps({"traces": [record]})):
         assert not looks_like(text.encode(), "x.json")
+    for event in ('{"event_type":"e","root_span":{}}', '{"root_span":{},"kind":"event"}\n{}'):
+        assert not looks_like(event.encode(), "x.jsonl")
     assert looks_like(json.dumps([whole()]).encode(), "x.json")
     assert looks_like(b"", "x.mplp.jsonl.gz")

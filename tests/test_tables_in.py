@@ -21,7 +21,7 @@ from mplp_trace_cli.domain.errors import BrokenFile, InvalidInput
 from mplp_trace_cli.domain.foreign import LEVEL_WORDS, duration_text, folded_level
 from mplp_trace_cli.domain.time_formats import rfc3339, time_reader
 from mplp_trace_cli.domain.times import format_instant
-from mplp_trace_cli.interchange.table_columns import unique_names
+from mplp_trace_cli.interchange.tables.columns import unique_names
 from mplp_trace_cli.service import TraceManagementService
 from tests.conftest import ROOT, Cli
 from tests.terminal import COLOR, on_terminal
@@ -202,6 +202,7 @@ def test_a_clash_with_data_is_a_reject_and_objects_grow(cli: Cli) -> None:
         ("a,b\n1,2\n", ("--map", "event=a"), "map: 'event' is not one of"),
         ("a,b\n1,2\n", ("--map", "event_type"), "map: 'event_type' is not KEY=VALUE"),
         ("a,b\n1,2\n", ("--map", "level=a", "--map", "level=b"), "map: level is given twice"),
+        ("a,b\n1,2\n", ("--default", "level=a", "--default", "level=b"), "default: level is given twice"),
         ("a,b\n1,2\n", ("--default", "lvl=info"), "default: 'lvl' is not one of"),
         ("trace_id,event_type\nt,a\n", ("--default", "level=loud"), "default: level: 'loud' is not one of"),
         ("a,b\n1,2\n", ("--time-format", "seconds"), "time-format: 'seconds' is not one of s, ms, us, ns"),
@@ -337,6 +338,23 @@ def test_a_dry_run_at_eighty_columns(cli: Cli) -> None:
     assert any("POST" in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("rows", "code"),
+    [('a,t,"x\nb,t,1\n', 2), ('a,t,"x', 2), ('a,t,"x\n"', 0), ('a,t,"x\n"\r\n', 0), ('a,t,x"\n', 0)],
+)
+def test_quotes_that_are_never_closed(cli: Cli, rows: str, code: int) -> None:
+    """They would take in the rest of the file, as one cell that nobody misses."""
+    done = cli("import", write(cli, "e.csv", f"event_type,trace_id,x\n{rows}"), "--create-missing")
+    assert (done.code, "never closed" in done.stderr) == (code, code == 2)
+
+
+def test_a_row_begins_nowhere(cli: Cli) -> None:
+    """A row of no trace is told by its line alone: nobody knows where in the file it begins."""
+    cli("import", write(cli, "e.csv", "trace_id,event_type\nt1,a\nt1,b\n"))
+    rows = json.loads(cli.ok("rejects", "list", "--json"))
+    assert [(row["line"], row["byte_offset"]) for row in rows] == [(2, 0), (3, 0)]
+
+
 def test_a_dry_run_as_an_object_over_several_files(cli: Cli) -> None:
     """What a file needs of the one before it is there; other formats can be tried too."""
     traces = '{"kind":"trace","trace_id":"t1","name":"n"}\n'
@@ -416,6 +434,7 @@ def test_times_in_other_forms(form: str, text: str, instant: str) -> None:
             ("%F%z", "2026-03-02+2400"),
             ("%F", "2026-03-02x"),
             ("%Y%m%d", "٢٠٢٦0302"),
+            ("s", "٣"),
         ),
     ],
 )
@@ -430,6 +449,7 @@ def test_times_that_are_nearly_rfc_3339() -> None:
     assert rfc3339("2026-03-02 09:00:00,123") == "2026-03-02T09:00:00.123Z"
     assert rfc3339("2026-03-02 09:00+00") == "2026-03-02T09:00:00+00:00"
     assert rfc3339("soon") == "soon"
+    assert rfc3339("2026-03-02T09:00.5") == "2026-03-02T09:00.5"
 
 
 @pytest.mark.parametrize(
@@ -515,7 +535,7 @@ def _exported(service: TraceManagementService, path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=stores())
 def test_export_and_import_give_the_same_store(playground: Path, form: str, lines: str) -> None:
     """A folder of csv or parquet is the same store again: data to the letter, NULL and empty text apart."""
@@ -535,8 +555,7 @@ def test_export_and_import_give_the_same_store(playground: Path, form: str, line
     assert kept[0] == kept[1]
 
 
-@pytest.mark.parametrize("form", ["csv", "parquet"])
-@pytest.mark.parametrize("partition", ["day", "context_id"])
+@pytest.mark.parametrize(("form", "partition"), [("csv", "day"), ("parquet", "context_id")])
 def test_the_folder_of_an_export_comes_back(cli: Cli, form: str, partition: str) -> None:
     """Partitions too: traces before events, whatever they are called; the files one by one do as well."""
     lines = (
@@ -577,7 +596,7 @@ def test_large_tables_go_through_the_workers(service: TraceManagementService, tm
         assert db.execute("SELECT line FROM rejects ORDER BY line").fetchall() == [(70_002,), (80_002,)]
         (total,) = db.execute("SELECT sum((data->>'$.n')::BIGINT) FROM events").fetchone() or (0,)
     assert total == sum(range(90_000)) - 70_000 - 80_000
-    path.write_text("trace_id,event_type\n" + 't,"a\n' + "t,a\n" * 2_500_000, encoding="utf-8")
+    path.write_text("trace_id,event_type\n" + 't,"a\n' + "t,a\n" * 1_000_000, encoding="utf-8")
     assert isinstance(service.import_files(files=[str(path)]).error, BrokenFile)
 
 

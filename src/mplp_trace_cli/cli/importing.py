@@ -82,18 +82,22 @@ def import_command(
 
 def column_pairs(given: Sequence[str]) -> dict[str, str]:
     """`FIELD=COLUMN,…` as a mapping: a comma parts two pairs only where another FIELD= follows it."""
-    found: dict[str, str] = {}
-    for pair in (pair for text in given for pair in _NEXT_FIELD.split(text)):
-        field, column = split_pair(pair, "map")
-        if field in found:
-            raise InvalidInput(f"map: {field} is given twice")
-        found[field] = column
-    return found
+    return _pairs([pair for text in given for pair in _NEXT_FIELD.split(text)], "map")
 
 
 def default_pairs(given: Sequence[str]) -> dict[str, str]:
     """`FIELD=VALUE` as a mapping."""
-    return dict(split_pair(text, "default") for text in given)
+    return _pairs(given, "default")
+
+
+def _pairs(given: Sequence[str], what: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in given:
+        field, value = split_pair(text, what)
+        if field in found:
+            raise InvalidInput(f"{what}: {field} is given twice")
+        found[field] = value
+    return found
 
 
 @contextlib.contextmanager

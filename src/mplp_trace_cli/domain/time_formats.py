@@ -24,7 +24,8 @@ EXACT = Context(prec=1_000, Emax=10_000, Emin=-10_000)
 _HALF = Decimal("0.5")
 _LOOSE = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"(?:[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2})?(?:[.,]([0-9]+))?\s?(Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+    r"(?:[Tt ]([0-9]{2}:[0-9]{2})(?:(:[0-9]{2})(?:[.,]([0-9]+))?)?"
+    r"\s?(Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (
@@ -95,8 +96,10 @@ def _since_1970(text: str, power: int, unit: str) -> int:
 
 def exact_number(text: str) -> Decimal | None:
     """The finite decimal number that a text is; None for anything else, and for one that is absurdly long."""
+    if len(text) > _LONGEST_NUMBER or "_" in text or not text.strip().isascii():
+        return None
     try:
-        number = Decimal(text.strip()) if len(text) <= _LONGEST_NUMBER and "_" not in text else Decimal("NaN")
+        number = Decimal(text.strip())
     except InvalidOperation:
         return None
     return number if number.is_finite() and abs(number.adjusted()) < 400 else None
@@ -138,9 +141,10 @@ def _by_pattern(pattern: re.Pattern[str], text: str, time_format: str) -> int:
     if match is None:
         raise InvalidInput(f"{text[:60]!r} is not of the form {time_format}")
     try:
-        return _instant(match.groupdict())
+        instant = _instant(match.groupdict())
     except (ValueError, OverflowError):
         raise InvalidInput(f"{text[:60]!r} names no day or time that exists") from None
+    return checked_instant(instant, repr(text[:60]))
 
 
 def _instant(parts: dict[str, Any]) -> int:
@@ -156,8 +160,7 @@ def _instant(parts: dict[str, Any]) -> int:
     moment = start.replace(hour=_hour(parts), minute=number("M"), second=number("S"))
     digits = parts.get("f") or ""
     micros = int(digits[:6].ljust(6, "0")) + (digits[6:7] >= "5")
-    instant = (moment - EPOCH) // MICROSECOND + micros - _offset_us(parts.get("z"))
-    return checked_instant(instant, "it")
+    return (moment - EPOCH) // MICROSECOND + micros - _offset_us(parts.get("z"))
 
 
 def _month(parts: dict[str, Any]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
@@ -273,11 +274,7 @@ class BulkLoad:
         ids = events.column("trace_id").unique().to_pylist()
         unknown = [trace_id for trace_id in ids if trace_id not in self._known]
         if self.plan.create_missing:
-            first = events.column("number")[0].as_py()
-            for trace_id in unknown:
-                said = missing_trace(trace_id, self.plan.context_id)
-                earliest = pc.min(events.filter(pc.equal(events.column("trace_id"), trace_id))["timestamp"])
-                self._start(said._replace(started_at=earliest.as_py()), first)
+            self._make(events, unknown)
             unknown = []
         if unknown:
             held = pc.is_in(events.column("trace_id"), value_set=pa.array(unknown))
@@ -285,6 +282,19 @@ class BulkLoad:
             events = events.filter(pc.invert(held))
         self._pending.append(events)
         self._pending_rows += events.num_rows
+
+    def _make(self, events: pa.RecordBatch, unknown: list[str]) -> None:
+        """Starts traces that nobody told of, each where the first of its events lies."""
+        made = pc.is_in(events.column("trace_id"), value_set=pa.array(unknown, pa.string()))
+        firsts = (
+            pa.Table.from_batches([events.filter(made)])
+            .group_by("trace_id")
+            .aggregate([("number", "min"), ("timestamp", "min")])
+            .sort_by("number_min")
+        )
+        for row in firsts.to_pylist():
+            said = missing_trace(row["trace_id"], self.plan.context_id)
+            self._start(said._replace(started_at=row["timestamp_min"]), row["number_min"])
 
     def _derive_traces(self, derived: DerivedTraces) -> None:
         query = statement("derived_traces").format(name=derived.name, first_seq=self.first_seq)
@@ -297,9 +307,8 @@ class BulkLoad:
 
     def _reject_events(self, chunk: Chunk, events: pa.RecordBatch) -> None:
         raws = chunk.data.split(b"\n")
-        offsets = [chunk.offset]
-        for raw in raws:
-            offsets.append(offsets[-1] + len(raw) + 1)
+        lengths = (0 if chunk.is_made else len(raw) + 1 for raw in raws)
+        offsets = list(accumulate(lengths, initial=chunk.offset))
         pairs = zip(events.column("number").to_pylist(), events.column("trace_id").to_pylist(), strict=True)
         for number, trace_id in pairs:
             at = number - chunk.number

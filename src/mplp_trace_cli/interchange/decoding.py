@@ -132,7 +132,7 @@ def _translated(
 
 def _decode_translated(decoder: LineDecoder, offset: int, translated: Translated) -> Decoded:
     """The events and lines of a translation, numbered from 0."""
-    chunk = Chunk(0, offset, translated.lines)
+    chunk = Chunk(0, offset, translated.lines, is_made=True)
     events, others = _decode(decoder, chunk)
     if translated.events is not None:
         chunk, events, others, _ = _with_rows(decoder, translated.events, Decoded(chunk, events, others))
@@ -214,7 +214,7 @@ class _Worker:
                 broken: BrokenFile | None = pickle.loads(_receive(self._out))
                 if broken is not None:
                     raise broken
-                chunk = Chunk(0, chunk.offset, _receive(self._out))
+                chunk = Chunk(0, chunk.offset, _receive(self._out), is_made=True)
             events, others = _receive(self._out), _receive(self._out)
         except (OSError, EOFError) as error:
             raise StorageFailed("a decoding process died", hint="is there enough memory?") from error

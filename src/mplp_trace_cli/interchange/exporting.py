@@ -15,6 +15,7 @@ from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.questions import ExportRequest
+from mplp_trace_cli.domain.words import counted
 from mplp_trace_cli.interchange.formats import FOLDERS, OUTPUT_FORMATS, SUFFIXES, WITHOUT_METRICS, WRITERS
 from mplp_trace_cli.interchange.targets import STDOUT, pump, text_stream, whole_file, whole_folder
 from mplp_trace_cli.storage.rows import rows_of
@@ -183,7 +184,7 @@ def export(db: Connection, selection: Selection, plan: _Plan, store: StorePaths)
         **counts,
         files=files,
         bytes=sum(os.path.getsize(file) for file in files),
-        notes=tuple(notes),
+        notes=(*notes, *_changed_cells(db, plan)),
     )
 
 
@@ -333,16 +334,16 @@ def _nested(db: Connection, traces: str) -> Iterator[str]:
     """Pieces of text: each trace with its events inside, in order."""
     events = line_query("events", with_kind=False)
     query = (
-        f"SELECT t.line, t.seq, e.line FROM ({traces}) AS t LEFT JOIN ({events}) AS e USING (trace_id) "
-        "ORDER BY t.seq, e.timestamp, e.seq"
+        f"SELECT t.line, trace_id, e.line FROM ({traces}) AS t LEFT JOIN ({events}) AS e USING (trace_id) "
+        "ORDER BY t.seq, trace_id, e.timestamp, e.seq"
     )
     current, end = None, "\n"
-    for trace, seq, event in rows_of(db, query):
-        if seq == current:
+    for trace, trace_id, event in rows_of(db, query):
+        if trace_id == current:
             yield f",\n{event}"
             continue
         yield f'{end}{trace[:-1]},"events":[{event or ""}'
-        current, end = seq, "]},\n"
+        current, end = trace_id, "]},\n"
     yield "\n" if current is None else "]}\n"
 
 
@@ -384,9 +385,27 @@ def _csv_query(plan: _Plan, table: str, extra: str = "") -> str:
         elif kind == "list":
             cell = f"to_json({cell})::VARCHAR"
         elif kind == "text" and plan.csv_safe:
-            cell = f"if(regexp_matches({cell}, '^[=+\\-@\\t\\r\\n]'), '''' || {cell}, {cell}::VARCHAR)"
+            cell = f"if({_runs(cell)}, '''' || {cell}, {cell}::VARCHAR)"
         columns.append(f'{cell} AS "{name}"')
     return f"SELECT {', '.join(columns)}{extra} FROM chosen_{table}"
+
+
+def _runs(cell: str) -> str:
+    """A condition: a spreadsheet would run the text of the cell."""
+    return f"regexp_matches({cell}, '^[=+\\-@\\t\\r\\n]')"
+
+
+def _changed_cells(db: Connection, plan: _Plan) -> list[str]:
+    """What csv that is safe for a spreadsheet does not carry as it is."""
+    if plan.format != "csv" or not plan.csv_safe:
+        return []
+    cells = 0
+    for table in plan.tables:
+        texts = [name for name, kind in db_columns(table) if kind == "text"]
+        counts = " + ".join(f"count(*) FILTER ({_runs(f'{name}::VARCHAR')})" for name in texts)
+        (found,) = db.execute(f"SELECT {counts} FROM chosen_{table}").fetchone() or (0,)
+        cells += int(found)
+    return [f"csv is not exact: --csv-safe put a ' before {counted(cells, 'cell')}"] if cells else []
 
 
 def db_columns(table: str) -> list[tuple[str, str]]:

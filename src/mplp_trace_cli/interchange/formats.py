@@ -10,11 +10,11 @@ from __future__ import annotations
 
 AUTO = "auto"
 READERS = {
-    "parquet": "parquet_table",
+    "parquet": "tables.parquet",
     "otlp": "otlp.reading",
     "chrome": "chrome.reading",
-    "csv": "csv_table",
-    "mplp": "mplp_reading",
+    "csv": "tables.csv",
+    "mplp": "mplp.reading",
     "json": "json_document",
     "jsonl": "json_lines",
 }
@@ -22,7 +22,7 @@ READERS = {
 WRITERS: dict[str, str] = {
     "otlp": "otlp.writing",
     "chrome": "chrome.writing",
-    "mplp": "mplp_writing",
+    "mplp": "mplp.writing",
 }
 """The formats that are written a record at a time; DuckDB writes the others."""
 WITHOUT_METRICS = ("mplp",)

@@ -8,6 +8,8 @@ from mplp_trace_cli.interchange.decoding import Decoded, decoded
 from mplp_trace_cli.interchange.reading import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import CHUNK_BYTES, chunks, without_bom
 
+RECORD_KEYS = ("event_type", "kind")
+"""Keys that stand at the top of a line of our own, and of no document of another format."""
 PARALLEL_FROM_BYTES = 2 * CHUNK_BYTES
 
 

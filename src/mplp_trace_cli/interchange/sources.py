@@ -37,6 +37,8 @@ class Chunk(NamedTuple):
     offset: int
     data: bytes
     skipped: int = 0
+    is_made: bool = False
+    """True for lines that were made of something else: none of them begins anywhere in the file."""
 
 
 class Source:

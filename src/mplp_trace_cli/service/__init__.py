@@ -284,7 +284,7 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         from mplp_trace_cli.interchange.folders import input_files
         from mplp_trace_cli.interchange.loading import LoadOptions, LoadReport, load_file
         from mplp_trace_cli.interchange.rehearsing import rehearse
-        from mplp_trace_cli.interchange.table_columns import check_mapping
+        from mplp_trace_cli.interchange.tables.columns import check_mapping
 
         asked = request_of(ImportRequest, request, given)
         mapping = request_of(ColumnMapping, asked.mapping, {})

@@ -357,8 +357,9 @@ def streaming(db: Connection, settings: StoreSettings, threads: int | None = Non
     try:
         yield
     finally:
-        db.execute(f"SET threads = {before}")
-        db.execute(f"SET memory_limit = '{settings.memory_limit}'")
+        with contextlib.suppress(duckdb.ConnectionException):  # closed meanwhile, as Ctrl-C may have it
+            db.execute(f"SET threads = {before}")
+            db.execute(f"SET memory_limit = '{settings.memory_limit}'")
 
 
 @contextlib.contextmanager

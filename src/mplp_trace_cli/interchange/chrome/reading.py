@@ -19,6 +19,7 @@ from mplp_trace_cli.interchange.chrome.foreign_lines import About
 from mplp_trace_cli.interchange.chrome.own import PRODUCER, OwnElements
 from mplp_trace_cli.interchange.decoding import Decoded, decode_translated
 from mplp_trace_cli.interchange.json_cursor import JsonCursor
+from mplp_trace_cli.interchange.json_lines import RECORD_KEYS
 from mplp_trace_cli.interchange.reading import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import BOM, CHUNK_BYTES, STDIN, Readable, without_bom
 from mplp_trace_cli.interchange.translating import Fault, Translated
@@ -52,6 +53,8 @@ def _has_list(text: str) -> bool:
     while key := _KEY.match(text, at):
         if key[1] == f'"{_LIST}"':
             return text.startswith("[", key.end())
+        if key[1].strip('"') in RECORD_KEYS:
+            return False
         try:
             _, at = json.JSONDecoder().raw_decode(text, key.end())
         except (ValueError, RecursionError):

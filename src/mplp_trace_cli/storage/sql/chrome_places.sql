@@ -18,6 +18,6 @@ SELECT
     stamp - coalesce(lasted, 0) AS start,
     if(lasted IS NULL, NULL, stamp) AS stop
 FROM placed
-JOIN (SELECT trace_id, row_number() OVER (ORDER BY seq) AS pid FROM chosen_traces) USING (trace_id)
+JOIN (SELECT trace_id, row_number() OVER (ORDER BY seq, trace_id) AS pid FROM chosen_traces) USING (trace_id)
 LEFT JOIN links USING (place)
 ORDER BY pid, start, place

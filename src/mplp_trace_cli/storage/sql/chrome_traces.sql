@@ -12,6 +12,6 @@ SELECT
     || ',"name":' || to_json(name) || ',"cat":"trace","ts":' || epoch_us(started_at)
     || ',"pid":' || pid || ',"tid":' || pid || if(status IN ('failed', 'expired'), ',"cname":"terrible"', '')
     || ',"args":' || line || '}}'
-FROM (SELECT *, row_number() OVER (ORDER BY seq) AS pid FROM chosen_traces)
-JOIN (SELECT seq, line FROM ({lines})) USING (seq)
+FROM (SELECT *, row_number() OVER (ORDER BY seq, trace_id) AS pid FROM chosen_traces)
+JOIN (SELECT trace_id, line FROM ({lines})) USING (trace_id)
 ORDER BY pid

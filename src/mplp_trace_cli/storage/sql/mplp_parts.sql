@@ -1,16 +1,17 @@
 -- What trace documents are made of, in the order in which it is written: a trace (part 0), its events that may
 -- make segments (1), and all of its events (2), each in the order in which they came. The cell after the
--- time of an event of part 1 is 1 when its parent makes a segment too.
-WITH spanning AS (
+-- time of an event of part 1 is 1 when its parent makes a segment too. Nothing is materialized: beside what is sorted
+-- it would not fit into the memory that a store may use.
+WITH spanning AS NOT MATERIALIZED (
     SELECT * FROM chosen_events
     WHERE
         duration_ms IS NOT NULL
         OR event_type IN ('stage_started', 'stage_completed', 'stage_failed', 'mplp.segment')
 ),
-parents AS (
+parents AS NOT MATERIALIZED (
     SELECT DISTINCT trace_id, event_id FROM spanning WHERE event_type NOT IN ('stage_completed', 'stage_failed')
 ),
-parts AS (
+parts AS NOT MATERIALIZED (
     SELECT
         0 AS part, trace_id, seq, context_id AS c1, execution_id AS c2, trace_type AS c3, name AS c4,
         description AS c5, status AS c6, metadata AS c7, to_json(tags)::VARCHAR AS c8,
@@ -33,4 +34,4 @@ parts AS (
 )
 SELECT p.* EXCLUDE seq
 FROM parts AS p JOIN chosen_traces AS t USING (trace_id)
-ORDER BY t.seq, p.part, p.seq
+ORDER BY t.seq, t.trace_id, p.part, p.seq

@@ -12,7 +12,7 @@ import msgspec
 
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.times import parse_instant
-from mplp_trace_cli.interchange.mplp_words import EVENT_TYPE, UUID_V4
+from mplp_trace_cli.interchange.mplp.words import EVENT_TYPE, UUID_V4
 
 _DAY_AND_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 _DATE_TIME = rf"\A{_DAY_AND_TIME}(?:\.[0-9]+)?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])\Z"

@@ -24,7 +24,9 @@ from mplp_trace_cli.domain.json_text import add_members, value_text
 from mplp_trace_cli.domain.lines import KINDS
 from mplp_trace_cli.domain.time_formats import rfc3339, time_reader
 from mplp_trace_cli.domain.times import DAY_US, checked_instant, format_instant
-from mplp_trace_cli.interchange.arrow_json import (
+from mplp_trace_cli.interchange.decoding import Decoded, DecodingRules, decoded
+from mplp_trace_cli.interchange.sources import Chunk
+from mplp_trace_cli.interchange.tables.arrow_json import (
     TEXT,
     TEXTS,
     all_match,
@@ -35,9 +37,7 @@ from mplp_trace_cli.interchange.arrow_json import (
     json_value,
     quoted,
 )
-from mplp_trace_cli.interchange.decoding import Decoded, DecodingRules, decoded
-from mplp_trace_cli.interchange.sources import Chunk
-from mplp_trace_cli.interchange.table_columns import HOMES, KEYS, TablePlan
+from mplp_trace_cli.interchange.tables.columns import HOMES, KEYS, TablePlan
 from mplp_trace_cli.interchange.translating import Fault, Translated
 
 _INSTANTS = frozenset(("timestamp", "started_at", "completed_at", "expires_at"))

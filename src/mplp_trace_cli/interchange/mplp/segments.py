@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mplp_trace_cli.domain.json_text import parse
 from mplp_trace_cli.domain.times import MIN_INSTANT
-from mplp_trace_cli.interchange.mplp_parts import (
+from mplp_trace_cli.interchange.mplp.parts import (
     DocumentRules,
     EventCells,
     TraceCells,
@@ -15,7 +15,7 @@ from mplp_trace_cli.interchange.mplp_parts import (
     instant_text,
     segment_of_others,
 )
-from mplp_trace_cli.interchange.mplp_words import MARK, SEGMENT, mapped_status, segment_id
+from mplp_trace_cli.interchange.mplp.words import MARK, SEGMENT, mapped_status, segment_id
 
 _START = "stage_started"
 _ENDS = ("stage_completed", "stage_failed")

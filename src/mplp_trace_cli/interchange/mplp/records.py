@@ -25,7 +25,7 @@ from mplp_trace_cli.domain.json_text import (
     one_line,
 )
 from mplp_trace_cli.domain.times import MIN_INSTANT, format_instant, parse_instant
-from mplp_trace_cli.interchange.mplp_words import (
+from mplp_trace_cli.interchange.mplp.words import (
     DOCUMENT,
     MARK,
     NO_SOURCE,

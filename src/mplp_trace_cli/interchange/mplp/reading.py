@@ -14,8 +14,9 @@ from mplp_trace_cli.domain.errors import BrokenFile, InvalidInput
 from mplp_trace_cli.domain.json_text import JsonFault, Member, one_line, parse
 from mplp_trace_cli.interchange.decoding import Decoded, decode_translated
 from mplp_trace_cli.interchange.json_cursor import JsonCursor
-from mplp_trace_cli.interchange.mplp_quick import is_derived, quick_line
-from mplp_trace_cli.interchange.mplp_records import (
+from mplp_trace_cli.interchange.json_lines import RECORD_KEYS
+from mplp_trace_cli.interchange.mplp.quick import is_derived, quick_line
+from mplp_trace_cli.interchange.mplp.records import (
     LISTS,
     REQUIRED,
     Fields,
@@ -28,7 +29,7 @@ from mplp_trace_cli.interchange.mplp_records import (
     trace_fields,
     wrapped_attributes,
 )
-from mplp_trace_cli.interchange.mplp_words import STATUS_OUT, is_by_line, unpacked
+from mplp_trace_cli.interchange.mplp.words import STATUS_OUT, is_by_line, unpacked
 from mplp_trace_cli.interchange.reading import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import BOM, CHUNK_BYTES, Readable, without_bom
 from mplp_trace_cli.interchange.translating import Fault, Translated
@@ -54,16 +55,19 @@ def looks_like(head: bytes, path: str) -> bool:
 def _tells(start: bytes) -> bool:
     """True when the first object has the members of a document at its top."""
     cursor = JsonCursor(io.BytesIO(), start, "")
+    told = False
     try:
         for key in cursor.each_key():
-            if key == "root_span":
+            if key in RECORD_KEYS:
+                return False
+            told = told or key == "root_span"
+            if told and key in LISTS:
                 return True
             value = cursor.value()
-            if key == "meta" and '"protocol_version"' in value:
-                return True
+            told = told or (key == "meta" and '"protocol_version"' in value)
     except BrokenFile:
         pass
-    return False
+    return told
 
 
 def _read(opened: Opened) -> Iterator[Decoded]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, JsonFault, Member, members, parse
 from mplp_trace_cli.domain.times import SECOND_US, format_instant, parse_instant
-from mplp_trace_cli.interchange.mplp_records import (
+from mplp_trace_cli.interchange.mplp.records import (
     Home,
     Times,
     event_fields,
@@ -23,7 +23,7 @@ from mplp_trace_cli.interchange.mplp_records import (
     segment_fields,
     trace_fields,
 )
-from mplp_trace_cli.interchange.mplp_schema import (
+from mplp_trace_cli.interchange.mplp.schema import (
     Closed,
     Governance,
     Metadata,
@@ -34,7 +34,7 @@ from mplp_trace_cli.interchange.mplp_schema import (
     fits_date_time,
     fits_id,
 )
-from mplp_trace_cli.interchange.mplp_words import (
+from mplp_trace_cli.interchange.mplp.words import (
     DOCUMENT,
     MARK,
     NO_SOURCE,

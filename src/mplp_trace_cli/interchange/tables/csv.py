@@ -10,7 +10,7 @@ import contextlib
 import csv
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -22,8 +22,8 @@ from mplp_trace_cli.interchange.decoding import Decoded
 from mplp_trace_cli.interchange.json_lines import is_large
 from mplp_trace_cli.interchange.reading import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import BOM, Chunk, Readable, first_bytes, without_bom
-from mplp_trace_cli.interchange.table_columns import table_plan
-from mplp_trace_cli.interchange.table_rows import decoded_table, packed
+from mplp_trace_cli.interchange.tables.columns import table_plan
+from mplp_trace_cli.interchange.tables.rows import decoded_table, packed
 from mplp_trace_cli.interchange.translating import Fault
 
 _DELIMITERS = ",;\t|"
@@ -107,7 +107,8 @@ class _Joined(io.RawIOBase):
     def __init__(self, head: bytes, stream: Readable) -> None:
         self._head = io.BytesIO(head)
         self._stream = stream
-        self._last = b""
+        self.tail = b""
+        """The last bytes that were given."""
 
     def readable(self) -> bool:
         return True
@@ -115,10 +116,9 @@ class _Joined(io.RawIOBase):
     def read(self, size: int = -1, /) -> bytes:
         data = self._head.read(size)
         data += first_bytes(self._stream, size - len(data))
-        self._last = data[-1:] or self._last
-        if len(data) < size and self._last != b"\n":
-            self._last = b"\n"
-            return data + b"\n"
+        if len(data) < size and (self.tail + data)[-1:] != b"\n":
+            data += b"\n"
+        self.tail = (self.tail + data)[-len(b'"\r\n') :]
         return data
 
 
@@ -136,12 +136,22 @@ class _Rows:
         """Batches, each with the faults between its rows; the lines of a fault count from the batch."""
         number = FIRST_ROW
         with self._errors(), pa.PythonFile(self._file, mode="r") as file, self._opened(file) as reader:
-            for batch in reader:
+            for batch, is_last in _with_end(reader):
+                if is_last:
+                    self._require_closed(batch)
                 faults = self._faults(number, batch.num_rows)
                 yield batch, faults
                 number += batch.num_rows + len(faults)
             if self._bad:
                 yield pa.RecordBatch.from_pylist([], batch_schema(self._names)), self._faults(number, 0)
+
+    def _require_closed(self, batch: pa.RecordBatch) -> None:
+        """Raises BrokenFile when the last cell took in the end of the file: its quotes are never closed."""
+        cell = batch.columns[-1][-1].as_py() if batch.num_rows else None
+        if cell and cell.endswith(b"\n") and not self._file.tail.endswith((b'"\n', b'"\r\n')):
+            raise BrokenFile(
+                f"{self._name} is no csv that can be read: it ends in quotes that are never closed"
+            )
 
     def _faults(self, first: int, rows: int) -> list[Fault]:
         """What is wrong before the last of so many rows, and right behind it."""
@@ -192,6 +202,17 @@ class _Rows:
                 raise BrokenFile(f"{self._name}: {str(error).splitlines()[0]}") from error
             reason = "a row of more than 2 MB, or quotes that are never closed"
             raise BrokenFile(f"{self._name} is no csv that can be read: {reason}") from error
+
+
+def _with_end(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, bool]]:
+    """Each batch, and whether it is the last."""
+    before = None
+    for batch in batches:
+        if before is not None:
+            yield before, False
+        before = batch
+    if before is not None:
+        yield before, True
 
 
 def batch_schema(names: list[str]) -> pa.Schema:

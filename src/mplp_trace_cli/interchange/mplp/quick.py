@@ -1,6 +1,6 @@
 """The quick way to read events of our own form in a trace document; what it doubts goes the exact way.
 
-It gives the same lines as `mplp_records.event_fields`; a property test holds the two together.
+It gives the same lines as `records.event_fields`; a property test holds the two together.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from mplp_trace_cli.interchange.mplp_records import Home
-from mplp_trace_cli.interchange.mplp_words import NO_SOURCE, folded_type, mapped_id, segment_id
+from mplp_trace_cli.interchange.mplp.records import Home
+from mplp_trace_cli.interchange.mplp.words import NO_SOURCE, folded_type, mapped_id, segment_id
 
 _Said = str | msgspec.UnsetType
 _Unset = msgspec.UNSET

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mplp_trace_cli.domain.errors import BrokenFile
-from mplp_trace_cli.interchange.arrow_json import JSON, TEXTS, UUIDS
 from mplp_trace_cli.interchange.decoding import Decoded
 from mplp_trace_cli.interchange.reading import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import CHUNK_BYTES, Chunk
-from mplp_trace_cli.interchange.table_columns import table_plan
-from mplp_trace_cli.interchange.table_rows import decoded_table, packed
+from mplp_trace_cli.interchange.tables.arrow_json import JSON, TEXTS, UUIDS
+from mplp_trace_cli.interchange.tables.columns import table_plan
+from mplp_trace_cli.interchange.tables.rows import decoded_table, packed
 
 _MAGIC = b"PAR1"
 _BATCH_ROWS = 16_384

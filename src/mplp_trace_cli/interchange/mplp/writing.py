@@ -12,15 +12,15 @@ from typing import IO, Any, NamedTuple
 
 from mplp_trace_cli.domain.words import counted
 from mplp_trace_cli.interchange.exporting import Export
-from mplp_trace_cli.interchange.mplp_parts import (
+from mplp_trace_cli.interchange.mplp.parts import (
     DocumentRules,
     EventCells,
     TraceCells,
     event_text,
     header_of,
 )
-from mplp_trace_cli.interchange.mplp_segments import segments_of
-from mplp_trace_cli.interchange.mplp_words import is_by_line
+from mplp_trace_cli.interchange.mplp.segments import segments_of
+from mplp_trace_cli.interchange.mplp.words import is_by_line
 from mplp_trace_cli.storage.rows import rows_of
 from mplp_trace_cli.storage.sql import statement
 
