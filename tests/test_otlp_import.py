@@ -195,14 +195,48 @@ def test_what_is_not_otlp(line: bytes) -> None:
     assert not looks_like(line, "x.otlp")
 
 
-def test_two_files_of_one_trace(cli: Cli) -> None:
-    """Parts of a trace that come one after the other are one trace with all of its events."""
-    for number, one in enumerate((span(), span(spanId="eee19b7ec3c1b175", parentSpanId=SPAN))):
-        (cli.folder / f"{number}.jsonl").write_bytes(json_line(span_body(one)))
-    cli.ok("import", "0.jsonl", "1.jsonl")
-    (found,) = asked(cli, "SELECT count(*) AS n, count(DISTINCT trace_id) AS traces FROM events")
-    assert found == {"n": 2, "traces": 1}
-    assert len(asked(cli, "SELECT * FROM traces")) == 1
+@pytest.mark.parametrize("order", [("root", "child", "log"), ("log", "child", "root")])
+@pytest.mark.parametrize("together", [True, False])
+def test_parts_of_a_trace_in_several_files(cli: Cli, order: tuple[str, ...], together: bool) -> None:
+    """They are one trace, made of all of its events, in whatever order they come."""
+    log = {"timeUnixNano": str(START + 9_000_000), "traceId": TRACE, "spanId": SPAN}
+    failed = span(name="GET", status={"code": 2})
+    parts = {
+        "root": span_body(failed),
+        "child": span_body(span(spanId="eee19b7ec3c1b175", parentSpanId=SPAN)),
+        "log": {"resourceLogs": [{"scopeLogs": [{"logRecords": [log]}]}]},
+    }
+    for name, body in parts.items():
+        (cli.folder / f"{name}.jsonl").write_bytes(json_line(body))
+    files = [f"{name}.jsonl" for name in order]
+    made = [json.loads(cli.ok("import", *some))["traces"] for some in ([files] if together else zip(files))]
+    assert made == ([1] if together else [1, 0, 0])
+    (found,) = asked(cli, "SELECT name, status, duration_ms FROM traces")
+    assert found == {"name": "GET", "status": "failed", "duration_ms": 9.0}
+    assert asked(cli, "SELECT count(*) AS n FROM events") == [{"n": 3}]
+
+
+def test_a_trace_that_was_not_made_of_spans_stays_as_it_is(cli: Cli) -> None:
+    """Spans of a trace that lived here, or lives, are events of it and change nothing else."""
+    for trace_id, ends in ((TRACE, True), (TRACE[::-1], False)):
+        cli.ok("create", "ours", "--trace-id", trace_id, "--metadata", '{"otlp":{}}')
+        if ends:
+            cli.ok("complete", trace_id)
+    cli.ok("flush")
+    before = asked(cli, "SELECT * FROM traces ORDER BY trace_id")
+    body = span_body(span(status={"code": 2}), span(traceId=TRACE[::-1]))
+    (cli.folder / "x.jsonl").write_bytes(json_line(body))
+    assert json.loads(cli.ok("import", "x.jsonl"))["events"] == 2
+    assert asked(cli, "SELECT * FROM traces ORDER BY trace_id") == before
+
+
+@pytest.mark.parametrize("kept", [(), ("kind",), ("startTimeUnixNano",)])
+def test_a_span_without_times_in_protobuf_is_no_metric(kept: tuple[str, ...]) -> None:
+    """Though its ids and its name have the numbers of a metric's texts."""
+    least = {
+        name: value for name, value in span(kind=2).items() if name in ("traceId", "spanId", "name", *kept)
+    }
+    assert rows_of(from_protobuf(encoded(span_body(least)))) == rows_of(from_json(span_body(least)))
 
 
 # -- pieces --------------------------------------------------------------------------------------------
@@ -398,11 +432,14 @@ def test_a_large_span_is_rejected_as_an_event_of_its_size_is(cli: Cli) -> None:
 
 
 def test_a_span_that_is_called_like_a_standard_event(cli: Cli) -> None:
-    """It is held to what that event requires."""
-    (cli.folder / "x.jsonl").write_bytes(json_line(span_body(span(name="stage_started"))))
-    assert cli("import", "x.jsonl").code == 1
-    (reject,) = asked(cli, "SELECT reason FROM rejects")
-    assert "stage" in reject["reason"]
+    """It is called so by chance, and not held to what that event requires; the exporter has it too."""
+    body = span_body(span(name="stage_started"), span(name="performance_metric", spanId="0" * 15 + "1"))
+    for name, data in (("x.jsonl", json_line(body)), ("x.pb", encoded(body))):
+        (cli.folder / name).write_bytes(data)
+        counts = json.loads(cli.ok("import", name))
+        assert (counts["events"] + counts["repeated"], counts["rejected"]) == (2, 0)
+    cli.ok("show", TRACE)
+    cli.ok("metrics", "show", "--since", "2018-01-01")
 
 
 # -- both forms say the same ---------------------------------------------------------------------------

@@ -119,7 +119,7 @@ def _span_event(event: EventRow, data: Json, otlp: Json, lines: records.Home) ->
 
 def _trace_id(event: EventRow, otlp: Json, lines: records.Home) -> str:
     if "no_trace" not in otlp:
-        _require(is_trace_id(event.trace_id))
+        _require(is_trace_id(event.trace_id), "trace_id" not in otlp)
         return event.trace_id
     given = _text(otlp.get("trace_id", ""))
     _require(event.trace_id == lines.trace_id, not is_trace_id(given))
