@@ -23,6 +23,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
 from mplp_trace_cli.domain.event_row import EventRow, EventRules
 from mplp_trace_cli.domain.lines import LineRules
+from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.interchange.decoder import LineDecoder
 from mplp_trace_cli.interchange.otlp.batches import BODY_RECORDS, bodies
 from mplp_trace_cli.interchange.otlp.exported import event_records
@@ -604,6 +605,21 @@ def test_every_hard_type_comes_back(name: str, cli: Cli, tmp_path: Path) -> None
     for part in sorted((tmp_path / "out").iterdir(), reverse=True):
         again.ok("import", part)
     assert kept(again) == kept(cli)
+
+
+@pytest.mark.parametrize("number", ["1.10", "1e2", " 1", "1180591620717411303424"])
+def test_data_that_only_resembles_a_span_comes_back_to_the_letter(
+    number: str, cli: Cli, tmp_path: Path
+) -> None:
+    """Though its member `otlp` is that of a span, no span is written as this number is."""
+    otlp = f'{{"signal":"span","start_ns":{NOW}000,"end_ns":{NOW}000}}'
+    at = f'"timestamp":"{format_instant(NOW)}","duration_ms":0.0'
+    ids = f'"trace_id":"{"5b" * 16}","event_id":"{"ee" * 8}"'
+    line = f'{{"event_type":"x",{ids},{at},"data":{{"n":{number},"otlp":{otlp}}}}}\n'
+    (tmp_path / "in.jsonl").write_text(line)
+    cli.ok("import", "--create-missing", "in.jsonl")
+    cli.ok("export", "-o", "out.otlp.jsonl")
+    assert kept(again_of(tmp_path / "out.otlp.jsonl", tmp_path / "again")) == kept(cli)
 
 
 # -- the command --------------------------------------------------------------------------------------

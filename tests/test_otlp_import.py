@@ -141,7 +141,10 @@ LINE = json_line(BODY)
 FORMS: dict[str, bytes] = {
     "line": LINE,
     "line without an end": LINE.strip(),
-    "empty lines and bodies": b"\n{}\n" + json_line({"resourceSpans": []}) + LINE,
+    "empty lines and bodies": b"\n{}\n"
+    + json_line({"resourceSpans": []})
+    + json_line({"resourceLogs": None})
+    + LINE,
     "byte order mark": b"\xef\xbb\xbf" + LINE,
     "pretty": json.dumps(BODY, indent=2).encode(),
     "pretty, one after the other": json.dumps(BODY, indent=2).encode() * 2,

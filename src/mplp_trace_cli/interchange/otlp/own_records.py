@@ -17,7 +17,7 @@ from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.domain.w3c import is_span_id, is_trace_id, w3c_span_id, w3c_trace_id
 from mplp_trace_cli.interchange.otlp.own import KIND, NO_SOURCE, NS, RESERVED, SCOPE, root_span_id
-from mplp_trace_cli.interchange.otlp.values import INT64, OTLP, key_values, otlp_value
+from mplp_trace_cli.interchange.otlp.values import OTLP, are_int64, key_values, otlp_value
 
 Json = dict[str, Any]
 
@@ -219,7 +219,7 @@ def _object(name: str, text: str) -> list[Json]:
         return _texts((name, text))  # escapes of half characters are beyond UTF-8
     if text.count("{") + text.count("[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
         return _texts((name, text))
-    same = _encode(value) == text.encode() and (_LONG_NUMBER.search(text) is None or _fits(value))
+    same = _encode(value) == text.encode() and (_LONG_NUMBER.search(text) is None or are_int64(value))
     if RESERVED in text or '"otlp"' in text or '""' in text:
         plain = {key: inner for key, inner in value.items() if _is_plain(key)}
         same = same and len(plain) == len(value)
@@ -230,15 +230,6 @@ def _object(name: str, text: str) -> list[Json]:
 def _is_plain(key: str) -> bool:
     """True for a key that an attribute can have, and that is nobody's own."""
     return key not in ("", OTLP) and not key.startswith(RESERVED)
-
-
-def _fits(value: Any) -> bool:
-    """True when every integer has at most 64 bits."""
-    if isinstance(value, dict):
-        return all(map(_fits, value.values()))
-    if isinstance(value, list):
-        return all(map(_fits, value))
-    return not isinstance(value, int) or value in INT64
 
 
 def _depth(value: Any) -> int:

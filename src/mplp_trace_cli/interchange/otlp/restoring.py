@@ -1,7 +1,7 @@
 """Events that came from OTLP, as the records they were: the other direction of `records` and `points`.
 
-An event is only taken for a record when an import of that record would give the same event; anybody may
-write a member `otlp` into the data of an event.
+An event is only taken for a record when an import of that record would give the same event, but for the order
+of the members of its data; anybody may write a member `otlp` into it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from mplp_trace_cli.domain.w3c import is_span_id, is_trace_id
 from mplp_trace_cli.interchange.otlp import records
 from mplp_trace_cli.interchange.otlp.batches import Home, Record
 from mplp_trace_cli.interchange.otlp.points import KINDS, TEMPORALITIES
-from mplp_trace_cli.interchange.otlp.values import OTLP, is_verbatim, key_values, otlp_value, pairs_of
+from mplp_trace_cli.interchange.otlp.values import (
+    OTLP,
+    are_int64,
+    is_verbatim,
+    key_values,
+    otlp_value,
+    pairs_of,
+    text,
+)
 
 Json = dict[str, Any]
 Back = Callable[[Any], Any]
@@ -57,7 +65,9 @@ class Restorer:
         """The record of an event; None for an event of ours."""
         try:
             data = _decode(event.data)
+            _require(_encode(data) == event.data.encode() or text(data) == event.data)
             otlp = data.pop(OTLP)
+            _require(are_int64(data))
             home, lines = self._home(otlp)
             body = _MAKE[otlp["signal"]](event, data, otlp, lines)
         except (InvalidInput, LookupError, TypeError, ValueError, AttributeError, RecursionError):

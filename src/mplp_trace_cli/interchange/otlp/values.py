@@ -86,6 +86,15 @@ def is_verbatim(value: Plain) -> bool:
         return False
 
 
+def are_int64(value: Plain) -> bool:
+    """True when every integer in a value has at most 64 bits."""
+    if isinstance(value, dict):
+        return all(map(are_int64, value.values()))
+    if isinstance(value, list):
+        return all(map(are_int64, value))
+    return not isinstance(value, int) or value in INT64
+
+
 def plain_double(value: float) -> Plain:
     """A double: itself, or how OTLP/JSON says what JSON cannot."""
     word = _double_word(value)

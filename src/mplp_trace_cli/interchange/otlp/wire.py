@@ -206,7 +206,7 @@ def _fits(found: set[tuple[int, int]], shape: _Shape) -> bool:
 
 
 def _has_text_first(record: Buffer) -> bool:
-    """True unless field 1 is there and no text: the name of a metric is one, the id of a trace hardly ever."""
+    """True unless field 1 is there and no text: a metric's name is one, the id of a trace hardly ever."""
     texts = [record[field.value : field.end] for field in fields(record, 0, len(record)) if field.number == 1]
     try:
         return all(str(one, "utf-8").isprintable() for one in texts)
