@@ -622,6 +622,20 @@ def test_data_that_only_resembles_a_span_comes_back_to_the_letter(
     assert kept(again_of(tmp_path / "out.otlp.jsonl", tmp_path / "again")) == kept(cli)
 
 
+@pytest.mark.parametrize("levels", [31, 32, 100, 5_000])
+def test_attributes_however_deep_come_back_in_protobuf(levels: int, cli: Cli, tmp_path: Path) -> None:
+    """Readers of protobuf have a limit, which no span is to hit."""
+    deep = '{"arrayValue":{"values":[' * levels + "]}}" * levels
+    ids = f'"traceId":"{"5b" * 16}","spanId":"{"ee" * 8}","startTimeUnixNano":"{NOW}000"'
+    attributes = f'"attributes":[{{"key":"a","value":{deep}}}]'
+    span = f'{{{ids},"name":"x",{attributes}}}'
+    (tmp_path / "in.jsonl").write_text(f'{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}\n')
+    rejected = cli("import", "in.jsonl").code
+    assert rejected == (levels == 5_000)
+    cli.ok("export", "-o", "out.pb")
+    assert kept(again_of(tmp_path / "out.pb", tmp_path / "again"))["events"] == kept(cli)["events"]
+
+
 # -- the command --------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from mplp_trace_cli.interchange.otlp.points import KINDS, TEMPORALITIES
 from mplp_trace_cli.interchange.otlp.values import (
     OTLP,
     are_int64,
+    is_deeper,
     is_verbatim,
     key_values,
     otlp_value,
@@ -31,6 +32,8 @@ Json = dict[str, Any]
 Back = Callable[[Any], Any]
 
 KEPT_HOMES = 1_000
+MAX_DEPTH = 32
+"""Levels of data: those of an attribute are three messages each, and readers of protobuf take a hundred."""
 _STATUSES = ("", "ok", "error")
 _SIGNALS = {"span": "traces", "event": "traces", "log": "logs", "metric": "metrics"}
 _EVERY = frozenset(("signal", "resource", "scope", "attributes"))
@@ -66,6 +69,7 @@ class Restorer:
         try:
             data = _decode(event.data)
             _require(_encode(data) == event.data.encode() or text(data) == event.data)
+            _require(not is_deeper(data, MAX_DEPTH))
             otlp = data.pop(OTLP)
             _require(are_int64(data))
             home, lines = self._home(otlp)
