@@ -69,7 +69,9 @@ class Restorer:
         try:
             data = _decode(event.data)
             _require(_encode(data) == event.data.encode() or text(data) == event.data)
-            _require(not is_deeper(data, MAX_DEPTH))
+            _require(
+                event.data.count("}") + event.data.count("]") <= MAX_DEPTH or not is_deeper(data, MAX_DEPTH)
+            )
             otlp = data.pop(OTLP)
             _require(are_int64(data))
             home, lines = self._home(otlp)

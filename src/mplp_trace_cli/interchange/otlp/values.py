@@ -104,6 +104,8 @@ def is_deeper(value: Plain, most: int) -> bool:
             one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)
         ]
         level = list(chain.from_iterable(inner))
+        if not level:
+            return False
     return any(isinstance(one, dict | list) for one in level)
 
 
