@@ -23,6 +23,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 
 from mplp_trace_cli.domain.event_row import EventRow, EventRules
 from mplp_trace_cli.domain.lines import LineRules
+from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.interchange.decoder import LineDecoder
 from mplp_trace_cli.interchange.otlp.batches import BODY_RECORDS, bodies
 from mplp_trace_cli.interchange.otlp.exported import event_records
@@ -604,6 +605,31 @@ def test_every_hard_type_comes_back(name: str, cli: Cli, tmp_path: Path) -> None
     for part in sorted((tmp_path / "out").iterdir(), reverse=True):
         again.ok("import", part)
     assert kept(again) == kept(cli)
+
+
+def test_data_that_only_resembles_a_span_comes_back_to_the_letter(cli: Cli, tmp_path: Path) -> None:
+    """Though its member `otlp` is that of a span, no span is written as these numbers are."""
+    otlp = f'{{"signal":"span","start_ns":{NOW}000,"end_ns":{NOW}000}}'
+    at = f'"timestamp":"{format_instant(NOW)}","duration_ms":0.0,"trace_id":"{"5b" * 16}"'
+    for place, number in enumerate(("1.10", "1e2", " 1", "1180591620717411303424"), 1):
+        line = f'{{"event_type":"x","event_id":"{place:016x}",{at},"data":{{"n":{number},"otlp":{otlp}}}}}\n'
+        cli.ok("import", "--create-missing", "-", stdin=line)
+    cli.ok("export", "-o", "out.otlp.jsonl")
+    assert kept(again_of(tmp_path / "out.otlp.jsonl", tmp_path / "again")) == kept(cli)
+
+
+def test_attributes_however_deep_come_back_in_protobuf(cli: Cli, tmp_path: Path) -> None:
+    """Readers of protobuf have a limit, which no span is to hit."""
+    with (tmp_path / "in.jsonl").open("w") as file:
+        for levels in (31, 32, 100, 5_000):
+            deep = '{"kvlistValue":{"values":[{"key":"k","value":' * levels + "{}" + "}]}}" * levels
+            ids = f'"traceId":"{"5b" * 16}","spanId":"{levels:016x}","startTimeUnixNano":"{NOW}000"'
+            span = f'{{{ids},"name":"x","attributes":[{{"key":"a","value":{deep}}}]}}'
+            file.write(f'{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}\n')
+    assert json.loads(cli("import", "in.jsonl").stdout)["events"] == 3
+    cli.ok("export", "-o", "out.pb")
+    assert kept(again_of(tmp_path / "out.pb", tmp_path / "again"))["events"] == kept(cli)["events"]
+    TracesData.FromString((tmp_path / "out.pb").read_bytes())
 
 
 # -- the command --------------------------------------------------------------------------------------

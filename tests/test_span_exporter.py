@@ -239,6 +239,23 @@ def test_a_span_within_the_grace_is_counted_in(cli: Cli) -> None:
     assert (trace["status"], trace["duration_ms"]) == ("completed", 8_000.0)
 
 
+def test_a_process_that_ends_leaves_the_begin_of_a_trace_to_its_root(cli: Cli) -> None:
+    """Whoever has but a part of a trace does not fold it: its root, which comes later, still names it."""
+    outer, inner = (MplpTraceExporter(cli.db, grace_seconds=60) for _ in range(2))
+    tracer = provider(outer).get_tracer("t")
+    root = tracer.start_span("root", start_time=1_000_000_000)
+    tracer.start_span("first", set_span_in_context(root), start_time=2_000_000_000).end(3_000_000_000)
+    away = NonRecordingSpan(
+        SpanContext(*root.get_span_context()[:2], is_remote=True, trace_flags=TraceFlags(1))
+    )
+    provider(inner).get_tracer("t").start_span("work", set_span_in_context(away)).end()
+    inner.shutdown()
+    root.end(4_000_000_000)
+    outer.shutdown()
+    (trace,) = rows(cli, "query")
+    assert (trace["name"], trace["started_at"]) == ("root", "1970-01-01T00:00:01.000000Z")
+
+
 def test_the_grace_ends_without_another_export(cli: Cli) -> None:
     """A program that idles has its traces ended all the same."""
     exporter = MplpTraceExporter(cli.db, grace_seconds=0.05)

@@ -97,7 +97,7 @@ class MplpTraceExporter(SpanExporter):
             timer.join()
         if recording is not None:
             self._done(recording.close)
-            if not recording.is_inner:  # else the process around this one may have more to say of its trace
+            if not recording.is_inner:  # else another process may have more to say of its trace
                 self._done_untraced(recording.service.fold_if_free)
             self._done_untraced(recording.service.close)
 

@@ -102,8 +102,8 @@ class SpanRecording:
 
     @property
     def is_inner(self) -> bool:
-        """True when a trace goes on around this process."""
-        return self._reader.around.parent is not None
+        """True when a trace goes on around this process, or in another of which spans have come."""
+        return self._reader.around.parent is not None or not all(one.is_over for one in self._traces.values())
 
     @property
     def next_end(self) -> float | None:

@@ -157,10 +157,10 @@ class BulkLoad:
             self._flush()
             self._settle_held()
             self._flush()
-            if self.plan.derived is not None:
-                self._derive_traces(self.plan.derived)
         if self.counts.events:
             self._drop_repeated()
+        if self.plan.derived is not None:
+            self._derive_traces(self.plan.derived)
 
     def withdraw_ends(self, ended_meanwhile: set[str]) -> None:
         """Takes back ends of traces that somebody ended since the load began: the first to arrive stays."""
@@ -298,11 +298,13 @@ class BulkLoad:
 
     def _derive_traces(self, derived: DerivedTraces) -> None:
         query = statement("derived_traces").format(name=derived.name, first_seq=self.first_seq)
-        make, begin, end = query.split(";")[:3]
-        self.db.execute(make)
+        make, *forget, begin, end = query.split(";")[:5]
+        self.db.execute(make, {"metadata": derived.metadata})
+        for one in forget:
+            self.db.execute(one)
         self.db.execute(begin, {"trace_type": derived.trace_type, "metadata": derived.metadata})
         self.db.execute(end)
-        (made,) = self.db.execute("SELECT count(*) FROM derived").fetchone() or (0,)
+        (made,) = self.db.execute("SELECT count(*) FROM derived WHERE is_new").fetchone() or (0,)
         self.counts.traces += made
 
     def _reject_events(self, chunk: Chunk, events: pa.RecordBatch) -> None:

@@ -88,6 +88,8 @@ def _elements(tape: _Tape, end: int | None) -> Iterator[bytes]:
         tag = tape.varint(may_end=end is None)
         if tag is None:
             return
+        if tag < 8:
+            raise WireFault("a field of the number 0")
         if tag != ELEMENT:
             tape.skip(tag & 7)
             continue

@@ -178,7 +178,7 @@ class _Reader:
             found.fault(line, _reason(fault))
             return
         lists = (body.resource_spans, body.resource_logs, body.resource_metrics)
-        if lists == (None, None, None) and _object(line):
+        if lists == (None, None, None) and (said := _object(line)) and said.keys().isdisjoint(REQUESTS):
             found.fault(line, f"none of {', '.join(REQUESTS)}")
         for elements in lists:
             for raw in elements or ():

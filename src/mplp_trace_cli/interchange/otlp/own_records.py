@@ -7,7 +7,6 @@ as text, under the names that `own` reads back.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.domain.w3c import is_span_id, is_trace_id, w3c_span_id, w3c_trace_id
 from mplp_trace_cli.interchange.otlp.own import KIND, NO_SOURCE, NS, RESERVED, SCOPE, root_span_id
-from mplp_trace_cli.interchange.otlp.values import INT64, OTLP, key_values, otlp_value
+from mplp_trace_cli.interchange.otlp.values import OTLP, are_int64, is_deeper, key_values, otlp_value
 
 Json = dict[str, Any]
 
@@ -217,9 +216,9 @@ def _object(name: str, text: str) -> list[Json]:
         value = _decode(text)
     except (msgspec.MsgspecError, RecursionError):
         return _texts((name, text))  # escapes of half characters are beyond UTF-8
-    if text.count("{") + text.count("[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+    if text.count("{") + text.count("[") > MAX_DEPTH and is_deeper(value, MAX_DEPTH):
         return _texts((name, text))
-    same = _encode(value) == text.encode() and (_LONG_NUMBER.search(text) is None or _fits(value))
+    same = _encode(value) == text.encode() and (_LONG_NUMBER.search(text) is None or are_int64(value))
     if RESERVED in text or '"otlp"' in text or '""' in text:
         plain = {key: inner for key, inner in value.items() if _is_plain(key)}
         same = same and len(plain) == len(value)
@@ -230,26 +229,6 @@ def _object(name: str, text: str) -> list[Json]:
 def _is_plain(key: str) -> bool:
     """True for a key that an attribute can have, and that is nobody's own."""
     return key not in ("", OTLP) and not key.startswith(RESERVED)
-
-
-def _fits(value: Any) -> bool:
-    """True when every integer has at most 64 bits."""
-    if isinstance(value, dict):
-        return all(map(_fits, value.values()))
-    if isinstance(value, list):
-        return all(map(_fits, value))
-    return not isinstance(value, int) or value in INT64
-
-
-def _depth(value: Any) -> int:
-    inner: Sequence[Any] = ()
-    if isinstance(value, dict):
-        inner = list(value.values())
-    elif isinstance(value, list):
-        inner = value
-    else:
-        return 0
-    return 1 + max(map(_depth, inner), default=0)
 
 
 def _sample_attributes(sample: SampleColumns, bounds: list[float]) -> list[Json]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 
 from mplp_trace_cli.domain.extras import missing_extra
 from mplp_trace_cli.interchange.bulk import DerivedTraces
-from mplp_trace_cli.interchange.decoding import Decoded, decoded
+from mplp_trace_cli.interchange.decoding import Decoded, DecodingRules, decoded
 from mplp_trace_cli.interchange.json_cursor import LineStream
 from mplp_trace_cli.interchange.json_lines import is_large
 from mplp_trace_cli.interchange.otlp.bodies import body_pieces, framed_pieces, is_body, is_framed
@@ -72,7 +73,7 @@ def _read(opened: Opened) -> Iterator[Decoded]:
     if _is_document(head):
         stream, begin = LineStream(document_lines(opened.stream, head, opened.source.name)), b""
     pieces = chunks(stream, begin, len(opened.head) - len(head), LONGEST_LINE)
-    yield from decoded(pieces, opened.rules, JsonTranslator(), parallel=is_large(opened))
+    yield from decoded(pieces, _rules(opened), JsonTranslator(), parallel=is_large(opened))
 
 
 def _is_document(head: bytes) -> bool:
@@ -96,7 +97,12 @@ def _read_protobuf(opened: Opened) -> Iterator[Decoded]:
     name = opened.source.name
     cut = body_pieces if is_body(opened.head) else framed_pieces
     pieces: Iterator[Chunk] = cut(opened.stream, opened.head, name)
-    yield from decoded(pieces, opened.rules, ProtobufTranslator(name), parallel=is_large(opened))
+    yield from decoded(pieces, _rules(opened), ProtobufTranslator(name), parallel=is_large(opened))
+
+
+def _rules(opened: Opened) -> DecodingRules:
+    """The rules of lines, but for one: a span may be called like one of our standard events by chance."""
+    return replace(opened.rules, validate_standard_events=False)
 
 
 FORMAT = InputFormat(_read, DerivedTraces(MARK, name=_NAME))

@@ -1,7 +1,7 @@
 """Events that came from OTLP, as the records they were: the other direction of `records` and `points`.
 
-An event is only taken for a record when an import of that record would give the same event; anybody may
-write a member `otlp` into the data of an event.
+An event is only taken for a record when an import of that record would give the same event, but for the order
+of the members of its data; anybody may write a member `otlp` into it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,23 @@ from mplp_trace_cli.domain.w3c import is_span_id, is_trace_id
 from mplp_trace_cli.interchange.otlp import records
 from mplp_trace_cli.interchange.otlp.batches import Home, Record
 from mplp_trace_cli.interchange.otlp.points import KINDS, TEMPORALITIES
-from mplp_trace_cli.interchange.otlp.values import OTLP, is_verbatim, key_values, otlp_value, pairs_of
+from mplp_trace_cli.interchange.otlp.values import (
+    OTLP,
+    are_int64,
+    is_deeper,
+    is_verbatim,
+    key_values,
+    otlp_value,
+    pairs_of,
+    text,
+)
 
 Json = dict[str, Any]
 Back = Callable[[Any], Any]
 
 KEPT_HOMES = 1_000
+MAX_DEPTH = 32
+"""Levels of data: those of an attribute are three messages each, and readers of protobuf take a hundred."""
 _STATUSES = ("", "ok", "error")
 _SIGNALS = {"span": "traces", "event": "traces", "log": "logs", "metric": "metrics"}
 _EVERY = frozenset(("signal", "resource", "scope", "attributes"))
@@ -57,7 +68,12 @@ class Restorer:
         """The record of an event; None for an event of ours."""
         try:
             data = _decode(event.data)
+            _require(_encode(data) == event.data.encode() or text(data) == event.data)
+            _require(
+                event.data.count("}") + event.data.count("]") <= MAX_DEPTH or not is_deeper(data, MAX_DEPTH)
+            )
             otlp = data.pop(OTLP)
+            _require(are_int64(data))
             home, lines = self._home(otlp)
             body = _MAKE[otlp["signal"]](event, data, otlp, lines)
         except (InvalidInput, LookupError, TypeError, ValueError, AttributeError, RecursionError):
@@ -119,7 +135,7 @@ def _span_event(event: EventRow, data: Json, otlp: Json, lines: records.Home) ->
 
 def _trace_id(event: EventRow, otlp: Json, lines: records.Home) -> str:
     if "no_trace" not in otlp:
-        _require(is_trace_id(event.trace_id))
+        _require(is_trace_id(event.trace_id), "trace_id" not in otlp)
         return event.trace_id
     given = _text(otlp.get("trace_id", ""))
     _require(event.trace_id == lines.trace_id, not is_trace_id(given))

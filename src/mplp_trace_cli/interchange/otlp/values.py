@@ -14,6 +14,7 @@ import json
 import math
 from binascii import Error as NotBase64
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -84,6 +85,28 @@ def is_verbatim(value: Plain) -> bool:
         return bool(plain_value(value) == value)
     except InvalidInput:
         return False
+
+
+def are_int64(value: Plain) -> bool:
+    """True when every integer in a value has at most 64 bits."""
+    if isinstance(value, dict):
+        return all(map(are_int64, value.values()))
+    if isinstance(value, list):
+        return all(map(are_int64, value))
+    return not isinstance(value, int) or value in INT64
+
+
+def is_deeper(value: Plain, most: int) -> bool:
+    """True when there are more levels of values in values; counted without recursion, however many."""
+    level = [value]
+    for _ in range(most):
+        inner = [
+            one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)
+        ]
+        level = list(chain.from_iterable(inner))
+        if not level:
+            return False
+    return any(isinstance(one, dict | list) for one in level)
 
 
 def plain_double(value: float) -> Plain:

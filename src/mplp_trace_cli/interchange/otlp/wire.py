@@ -182,7 +182,7 @@ def signal_of(element: Buffer) -> str | None:
     """What the records of an element are; None when it has none. Raises WireFault for anything else.
 
     Told by the types of their fields; fields of other numbers are those of newer versions. What says next
-    to nothing is a log record: a span has its times, a metric its name.
+    to nothing is a log record: a span has its ids, a metric its name.
     """
     fitting = [LOGS, SPANS, METRICS]
     sure: list[str] = []
@@ -190,6 +190,8 @@ def signal_of(element: Buffer) -> str | None:
     for record in _records(element):
         found = {(field.number, field.wire_type) for field in fields(record, 0, len(record))}
         fitting = [one for one in fitting if _fits(found, _SHAPES[one])]
+        if METRICS in fitting and not _has_text_first(record):
+            fitting.remove(METRICS)
         sure = [one for one in fitting if found & _SHAPES[one].certain]
         records += 1
         if len(fitting) <= 1 or records == _SNIFFED_RECORDS:
@@ -201,6 +203,15 @@ def signal_of(element: Buffer) -> str | None:
 
 def _fits(found: set[tuple[int, int]], shape: _Shape) -> bool:
     return all(shape.fields.get(number, wire_type) == wire_type for number, wire_type in found)
+
+
+def _has_text_first(record: Buffer) -> bool:
+    """True unless field 1 is there and no text: a metric's name is one, the id of a trace hardly ever."""
+    texts = [record[field.value : field.end] for field in fields(record, 0, len(record)) if field.number == 1]
+    try:
+        return all(str(one, "utf-8").isprintable() for one in texts)
+    except UnicodeDecodeError:
+        return False
 
 
 def _records(element: Buffer) -> Iterator[Buffer]:

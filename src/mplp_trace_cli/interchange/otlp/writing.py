@@ -86,9 +86,8 @@ def _nothing_of(export: Export) -> list[str]:
 def _unknown(serializer: Serializer) -> list[str]:
     if not serializer.unknown:
         return []
-    return [
-        f"{counted(serializer.unknown, 'member')} of a newer OTLP left out of protobuf: .otlp.jsonl has them"
-    ]
+    told = counted(serializer.unknown, "member")
+    return [f"{told} left out, protobuf has no place for such ids or for a newer OTLP: .otlp.jsonl has"]
 
 
 def _is_protobuf(destination: str) -> bool:
