@@ -17,7 +17,6 @@ from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.interchange.otlp.ids import hex_id
 from mplp_trace_cli.interchange.otlp.reading_records import (
     KnownAttributes,
-    Member,
     Records,
     exception_message,
 )
@@ -33,6 +32,7 @@ from mplp_trace_cli.interchange.otlp.records import (
     scope_of,
     span_rest,
 )
+from mplp_trace_cli.interchange.otlp.simple_attributes import JsonMembers
 from mplp_trace_cli.interchange.otlp.values import integer, pairs_of, plain_value, quoted, text
 from mplp_trace_cli.interchange.translating import Translated
 
@@ -51,8 +51,6 @@ _MARKS_OF_OLD_NAMES = (
 )
 """One of them is in every line that the pattern above is in; they are found much sooner."""
 _NAME = re.compile(r"_([a-z])")
-_KEY, _TEXT_VALUE, _INT_VALUE = b'{"key":"', b'","value":{"stringValue":"', b'","value":{"intValue":"'
-_MOST_DIGITS = 18
 _HOMES_KEPT = 1_000
 
 Raws = list[msgspec.Raw] | None
@@ -167,7 +165,7 @@ class _Reader:
     """Reads bodies, and remembers what is likely to come again."""
 
     def __init__(self) -> None:
-        self._attributes = KnownAttributes(_pair, _simple).attributes
+        self._attributes = KnownAttributes(_pair, JsonMembers().member).attributes
         self._homes: dict[tuple[bytes, str, bytes, str], Home] = {}
 
     def body(self, line: bytes, found: Records) -> None:
@@ -325,21 +323,6 @@ def _object(raw: bytes) -> dict[str, Any]:
 
 def _pair(raw: bytes) -> tuple[str, Any]:
     return pairs_of([_decode(raw)])[0]
-
-
-def _simple(raw: bytes) -> Member | None:
-    """The member of an attribute that is text or an integer, from its bytes as most senders write them."""
-    if raw[:8] != _KEY or raw[-3:] != b'"}}' or raw.count(b'"') != 10 or b"\\" in raw:
-        return None
-    key, found, value = raw[8:-3].partition(_TEXT_VALUE)
-    if found:
-        name = key.decode()
-        return name, f'"{name}":"{value.decode()}"'
-    key, found, value = raw[8:-3].partition(_INT_VALUE)
-    if not found or not value.isdigit() or len(value) > _MOST_DIGITS or value[:1] == b"0" != value:
-        return None
-    name = key.decode()
-    return name, f'"{name}":{value.decode()}'
 
 
 def _body_of(raw: bytes) -> tuple[str, str | None]:

@@ -179,9 +179,10 @@ class Home:
         named = attributes.get("service.name") if isinstance(attributes, Mapping) else None
         self.service = named if isinstance(named, str) and named else None
         self.scope = str(scope.get("name", ""))
-        self._around = "".join(
+        around = [
             f',"{name}":{text(value)}' for name, value in (("resource", resource), ("scope", scope)) if value
-        )
+        ]
+        self._end = "".join(around) + "}}"
         self._attributes = attributes
         self._trace_id = ""
         self._is_own = self.scope == SCOPE
@@ -206,31 +207,26 @@ class Home:
         if self._is_own and KIND in span.attributes.members and (own := self._own_span(span)):
             return own
         event_id, trace_id, odd = self._ids(span)
-        start, end, status, said = span.start_ns, span.end_ns, span.status, span.status_message
-        otlp = f',"kind":{_kind(span.kind)}' if span.kind else ""
-        if start:
-            otlp += f',"start_ns":{start}'
-        if end:
-            otlp += f',"end_ns":{end}'
-        if status or said:
-            otlp += _status(status, said)
-        parent: str | None = span.parent
-        if not parent or not is_span_id(parent):
-            odd += f',"parent":{quoted(span.parent)}' if parent else ""
-            parent = None
-        if not span.name:
+        _, _, parent, name, kind, start, end, attributes, status, said, rest = span
+        times = f',"start_ns":{start},"end_ns":{end}' if start and end else _times(start, end)
+        outcome = _status(status, said) if status or said else ""
+        if parent and not is_span_id(parent):
+            odd += f',"parent":{quoted(parent)}'
+            parent = ""
+        if not name:
             odd += ',"name":""'
         return (
             event_id,
             trace_id,
-            span.name or "span",
+            name or "span",
             "error" if status == ERROR else "info",
             said or None,
-            self._data("span", otlp + odd + span.rest, span.attributes),
+            _data("span", f"{_kind(kind)}{times}{outcome}{odd}{rest}", attributes),
             _instant(end or start),
             (end - start) / 1e6 if end >= start > 0 else None,
-            parent,
+            parent or None,
             self.service,
+            self._end,
         )
 
     def span_event(self, span: Span, place: int, event: SpanEvent) -> Row:
@@ -247,11 +243,12 @@ class Home:
             event.name or "event",
             "error" if event.name == "exception" else "info",
             event.message,
-            self._data("event", otlp, event.attributes),
+            _data("event", otlp, event.attributes),
             _instant(event.time_ns or span.start_ns),
             None,
             span_id,
             self.service,
+            self._end,
         )
 
     def log(self, log: Log) -> Row:
@@ -261,9 +258,9 @@ class Home:
         if log.span_id and parent is None:
             odd += f',"span_id":{quoted(log.span_id)}'
         message = log.message if log.message is not None else log.body
-        data = self._data("log", _log_members(log) + odd, log.attributes)
+        data = _data("log", _log_members(log) + odd, log.attributes)
         return (
-            self._id_of("log", f"{trace_id} {parent} {data}"),
+            self._id_of("log", f"{trace_id} {parent} {data}{self._end}"),
             trace_id,
             log.event_name or "log",
             level_of(log.severity, log.severity_text),
@@ -273,6 +270,7 @@ class Home:
             None,
             parent,
             self.service,
+            self._end,
         )
 
     def point(self, point: Point) -> Row | str:
@@ -288,9 +286,9 @@ class Home:
         }
         otlp = text({**({"attributes": attributes} if attributes else {}), **point.otlp})[1:-1]
         odd = ("" if point.name else ',"name":""') + ("" if point.unit else ',"unit":""')
-        data = self._data("metric", f",{otlp}{odd}", Attributes(text(standard)[1:-1]))
+        data = _data("metric", f",{otlp}{odd}", Attributes(text(standard)[1:-1]))
         return (
-            self._id_of("metric", data),
+            self._id_of("metric", data + self._end),
             self.trace_id,
             "performance_metric",
             "info",
@@ -300,6 +298,7 @@ class Home:
             None,
             None,
             self.service,
+            self._end,
         )
 
     def _own_span(self, span: Span) -> str | None:
@@ -336,12 +335,6 @@ class Home:
             )
         )
         return None if line is None else line.decode() + "\n"
-
-    def _data(self, signal: str, otlp: str, attributes: Attributes) -> str:
-        members, verbatim = attributes
-        before = f"{members}," if members else ""
-        odd = f',"attributes":{verbatim}' if verbatim else ""
-        return f'{{{before}"otlp":{{"signal":"{signal}"{otlp}{odd}{self._around}}}}}'
 
     def _ids(self, span: Span) -> tuple[str, str, str]:
         """The ids of the event and the trace of a span, and what is to be said of ids that are none."""
@@ -404,8 +397,24 @@ def _present(**members: Any) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value}
 
 
+def _data(signal: str, otlp: str, attributes: Attributes) -> str:
+    """The data of an event but for its end, which all of one home share."""
+    members, verbatim = attributes
+    odd = f',"attributes":{verbatim}' if verbatim else ""
+    if members:
+        return f'{{{members},"otlp":{{"signal":"{signal}"{otlp}{odd}'
+    return f'{{"otlp":{{"signal":"{signal}"{otlp}{odd}'
+
+
+@lru_cache(1000)
 def _kind(kind: int) -> str:
-    return f'"{KINDS[kind]}"' if 0 < kind < len(KINDS) else str(kind)
+    if not kind:
+        return ""
+    return f',"kind":"{KINDS[kind]}"' if 0 < kind < len(KINDS) else f',"kind":{kind}'
+
+
+def _times(start: int, end: int) -> str:
+    return "".join(f',"{name}":{at}' for name, at in (("start_ns", start), ("end_ns", end)) if at)
 
 
 @lru_cache(1000)
