@@ -28,8 +28,8 @@ from mplp_trace_cli.interchange.otlp.exported import event_records
 from mplp_trace_cli.interchange.otlp.json_reading import JsonTranslator
 from mplp_trace_cli.interchange.otlp.protobuf_reading import ProtobufTranslator
 from mplp_trace_cli.interchange.otlp.protobuf_writing import Serializer
-from mplp_trace_cli.interchange.sources import Chunk
 from mplp_trace_cli.interchange.rows import whole
+from mplp_trace_cli.interchange.sources import Chunk
 from mplp_trace_cli.interchange.translating import Translated
 from tests.conftest import Cli
 from tests.test_export import kept

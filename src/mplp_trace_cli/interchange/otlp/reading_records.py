@@ -37,6 +37,14 @@ class Records:
         if isinstance(found, str):
             self._are_rows = False
 
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def cut(self, count: int) -> None:
+        """Forgets all but the first so many."""
+        del self._found[count:]
+        self._faults = [fault for fault in self._faults if fault.line < count]
+
     def fault(self, raw: bytes, reason: str) -> None:
         """Holds the place of a record that is none."""
         fault = Fault(len(self._found), raw, reason)

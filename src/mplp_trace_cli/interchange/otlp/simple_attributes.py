@@ -21,7 +21,7 @@ MOST_KEYS = 1_000
 _KEY, _MOST_VARINT = 0x0A, 0x7F
 _TEXTS = {size + 4: bytes((0x12, size + 2, 0x0A, size)) for size in range(126)}
 _INTEGERS = {size + 3: bytes((0x12, size + 1, 0x18)) for size in range(1, 10)}
-"""The bytes of a value before a text, and before an integer that is not negative, by how many there are in all."""
+"""The bytes of a value before a text, and before an integer from 0 on, by how many there are in all."""
 _DOUBLE, _DOUBLE_SIZE = b"\x12\x09\x21", 11
 _double = struct.Struct("<d").unpack_from
 
