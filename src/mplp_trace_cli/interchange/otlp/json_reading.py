@@ -219,7 +219,7 @@ class _Reader:
         return any(one is not None for one in lists)
 
     def _parts(self, line: bytes, found: Records) -> None:
-        """Adds the lines of a body in which something is faulty: part by part, so that the rest is not lost."""
+        """Adds the lines of a body that is faulty somewhere: part by part, so that the rest is not lost."""
         try:
             body = _body(line)
         except _FAULTS as fault:

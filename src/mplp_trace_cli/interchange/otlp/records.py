@@ -185,6 +185,7 @@ class Home:
         self._end = "".join(around) + "}}"
         self._attributes = attributes
         self._trace_id = ""
+        self._last_trace_id = ""
         self._is_own = self.scope == SCOPE
         self._seen: dict[str, int] = {}
 
@@ -338,12 +339,18 @@ class Home:
 
     def _ids(self, span: Span) -> tuple[str, str, str]:
         """The ids of the event and the trace of a span, and what is to be said of ids that are none."""
-        if is_span_id(span.span_id) and is_trace_id(span.trace_id):
+        if is_span_id(span.span_id) and self._is_trace_id(span.trace_id):
             return span.span_id, span.trace_id, ""
         trace_id, odd = self._trace_of(span.trace_id)
         if is_span_id(span.span_id):
             return span.span_id, trace_id, odd
         return "span-" + _digest(repr(span))[:16], trace_id, odd + f',"span_id":{quoted(span.span_id)}'
+
+    def _is_trace_id(self, trace_id: str) -> bool:
+        """As `is_trace_id`, for spans of one trace that come one after the other."""
+        if trace_id != self._last_trace_id and is_trace_id(trace_id):
+            self._last_trace_id = trace_id
+        return trace_id == self._last_trace_id != ""
 
     def _trace_of(self, trace_id: str) -> tuple[str, str]:
         if is_trace_id(trace_id):
