@@ -288,7 +288,8 @@ class BulkLoad:
 
     def _derive_traces(self, derived: DerivedTraces) -> None:
         query = statement("derived_traces").format(name=derived.name, first_seq=self.first_seq)
-        make, begin, end = query.split(";")[:3]
+        find, make, begin, end = query.split(";")[:4]
+        self.db.execute(find)
         self.db.execute(make)
         self.db.execute(begin, {"trace_type": derived.trace_type, "metadata": derived.metadata})
         self.db.execute(end)
