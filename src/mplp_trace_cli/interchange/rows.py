@@ -25,7 +25,7 @@ _DATA, _TIMESTAMP = map(EventRow._fields.index, ("data", "timestamp"))
 
 def checked_rows(events: Events, rules: EventRules, schema: pa.Schema) -> tuple[pa.RecordBatch, list[Line]]:
     """The valid events as a batch of that schema, from the place to the end of the data, and the others."""
-    rows, places, bad = events.rows, events.places, []
+    rows, places, bad = events.rows, events.places, list[Line]()
     columns = _columns(rows)
     doubted = _doubted(columns, rules)
     if doubted:
@@ -96,7 +96,7 @@ def _valid(row: Row, rules: EventRules) -> Row:
 
 def whole(row: Row) -> EventRow:
     """The values of an event with all of its data."""
-    values = list(row[:-1])
+    values: list[Any] = list(row[:-1])
     values[_DATA] += row[-1]
     return EventRow._make(values)
 

@@ -298,16 +298,15 @@ class _Reader:
 
     def _rest(self, one: _Span, unknown: str) -> str:
         flags, state, links = one.flags or 0, one.trace_state or "", one.links or ()
-        counts = (one.dropped_attributes_count, one.dropped_events_count, one.dropped_links_count)
-        if not (state or links or unknown or any(counts)):
-            return f',"flags":{flags}' if flags else ""
-        return span_rest(
-            trace_state=state,
-            flags=flags,
-            links=[self._link(link) for link in links],
-            dropped=tuple(count or 0 for count in counts),
-            unknown=unknown,
+        dropped = (
+            one.dropped_attributes_count or 0,
+            one.dropped_events_count or 0,
+            one.dropped_links_count or 0,
         )
+        if not state and not links and not unknown and dropped == (0, 0, 0):
+            return f',"flags":{flags}' if flags else ""
+        found = [self._link(link) for link in links]
+        return span_rest(trace_state=state, flags=flags, links=found, dropped=dropped, unknown=unknown)
 
     def _link(self, link: _Link) -> Link:
         return Link(

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
+
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.json_text import parse
 from mplp_trace_cli.interchange.otlp.own import (
@@ -52,7 +54,7 @@ _WORDS = {
 _LEVEL_OF_WORD = {word: level for level, words in _WORDS.items() for word in words}
 
 
-class Attributes(NamedTuple):
+class Attributes(msgspec.Struct, frozen=True, gc=False):
     """Attributes as JSON text: the members of an object or, where they cannot be, a list of KeyValue."""
 
     members: str = ""
@@ -78,7 +80,7 @@ class Attributes(NamedTuple):
 NO_ATTRIBUTES = Attributes()
 
 
-class Span(NamedTuple):
+class Span(msgspec.Struct, frozen=True, gc=False):
     """A span without its events. `rest` is the text of `span_rest`."""
 
     trace_id: str
@@ -94,7 +96,7 @@ class Span(NamedTuple):
     rest: str = ""
 
 
-class SpanEvent(NamedTuple):
+class SpanEvent(msgspec.Struct, frozen=True, gc=False):
     """An event of a span; `message` is what it says of an exception."""
 
     name: str
@@ -208,7 +210,8 @@ class Home:
         if self._is_own and KIND in span.attributes.members and (own := self._own_span(span)):
             return own
         event_id, trace_id, odd = self._ids(span)
-        _, _, parent, name, kind, start, end, attributes, status, said, rest = span
+        start, end, status, said = span.start_ns, span.end_ns, span.status, span.status_message
+        parent, name = span.parent, span.name
         times = f',"start_ns":{start},"end_ns":{end}' if start and end else _times(start, end)
         outcome = _status(status, said) if status or said else ""
         if parent and not is_span_id(parent):
@@ -222,7 +225,7 @@ class Home:
             name or "span",
             "error" if status == ERROR else "info",
             said or None,
-            _data("span", f"{_kind(kind)}{times}{outcome}{odd}{rest}", attributes),
+            _data("span", f"{_kind(span.kind)}{times}{outcome}{odd}{span.rest}", span.attributes),
             _instant(end or start),
             (end - start) / 1e6 if end >= start > 0 else None,
             parent or None,
@@ -406,7 +409,7 @@ def _present(**members: Any) -> dict[str, Any]:
 
 def _data(signal: str, otlp: str, attributes: Attributes) -> str:
     """The data of an event but for its end, which all of one home share."""
-    members, verbatim = attributes
+    members, verbatim = attributes.members, attributes.verbatim
     odd = f',"attributes":{verbatim}' if verbatim else ""
     if members:
         return f'{{{members},"otlp":{{"signal":"{signal}"{otlp}{odd}'
