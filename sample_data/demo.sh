@@ -96,6 +96,24 @@ step "The JSON lines make the same store again"
 run --db copy.duckdb import everything.jsonl.gz
 run --db copy.duckdb query --limit 3
 
+step "A trace around any command, a stage around its parts"
+printf 'set -e\nmplp-trace step read -- sleep 0.05\nmplp-trace step load -- cat missing.csv\n' > import.sh
+run_expecting 1 run "Nightly import" --tag etl -- bash import.sh
+run events --trace @last
+
+step "For other tools, and back: OpenTelemetry, Perfetto, MPLP documents"
+run export -o run.otlp.jsonl --since 5m
+run export -o run.chrome.json --since 5m
+run export -o run.mplp.json --since 5m
+run --db other.duckdb import run.otlp.jsonl
+run --db other.duckdb query
+
+step "A table of another tool: what it would be, then for good"
+printf '%s\n' when,what,ms "2026-03-02 09:15:00,login,12.5" "2026-03-02 09:15:04,search,380" > app.csv
+columns=(--map event_type=what,timestamp=when,duration_ms=ms --default trace_id=app --create-missing)
+run import app.csv "${columns[@]}" --dry-run
+run import app.csv "${columns[@]}"
+
 step "What is not needed any more goes, after a look at what that would be"
 run --db copy.duckdb purge --context ctx-nightly-etl
 run --db copy.duckdb purge --context ctx-nightly-etl --yes

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import pty
 import re
+import select
 import signal
 import struct
 import subprocess
 import termios
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import COMMAND, Cli, Done
 
@@ -144,3 +147,54 @@ class Screen:
         self._process.wait()
         self._reader.join(timeout=10)
         os.close(self._ours)
+
+
+class Typist:
+    """A program in front of a terminal of its own, and who types there; a context manager, which ends it."""
+
+    def __init__(self, cli: Cli, words: Sequence[str | Path]) -> None:
+        self.shown = ""
+        self._process, self._ours = pty.fork()
+        if not self._process:
+            os.chdir(cli.folder)
+            os.execvpe(words[0], [str(word) for word in words], cli.environment())
+
+    def press(self, text: str, keys: bytes) -> None:
+        """Presses the keys once the text has come since the last ones."""
+        self._read(lambda: text in self.shown)
+        self.shown = ""
+        os.write(self._ours, keys)
+
+    def mode(self) -> list[Any]:
+        """The mode of the terminal."""
+        return termios.tcgetattr(self._ours)
+
+    def code(self) -> int:
+        """The exit code of the program, once it has ended."""
+        ended: list[int] = []
+
+        def has_ended() -> bool:
+            pid, status = os.waitpid(self._process, os.WNOHANG)
+            ended.extend([os.waitstatus_to_exitcode(status)] if pid else [])
+            return bool(ended)
+
+        self._read(has_ended)
+        self._process = 0
+        return ended[0]
+
+    def _read(self, until: Callable[[], bool], seconds: float = 20) -> None:
+        last = time.monotonic() + seconds
+        while not until():
+            assert time.monotonic() < last, f"this is all that came: {self.shown!r}"
+            if select.select([self._ours], [], [], 0.02)[0]:
+                with contextlib.suppress(OSError):  # nobody has it open any more
+                    self.shown += os.read(self._ours, 1 << 16).decode(errors="replace")
+
+    def __enter__(self) -> Typist:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._ours)
+        if self._process:
+            os.kill(self._process, signal.SIGKILL)
+            os.waitpid(self._process, 0)

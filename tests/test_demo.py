@@ -22,6 +22,9 @@ STEPS = [
     "Metrics, counted from any number of processes",
     "Export",
     "The JSON lines make the same store again",
+    "A trace around any command, a stage around its parts",
+    "For other tools, and back: OpenTelemetry, Perfetto, MPLP documents",
+    "A table of another tool: what it would be, then for good",
     "What is not needed any more goes, after a look at what that would be",
     "Lines that cannot be recorded are kept, with the reason",
 ]

@@ -276,6 +276,8 @@ def test_a_shell_without_a_clock_or_with_a_comma() -> None:
     assert json.loads(line_of(["event", "t", "1,5", "", "e"]))["timestamp"] == "1970-01-01T00:00:01.500000Z"
     completed = json.loads(line_of(["completed", "t", "", "", "id", "0", "s"]))
     assert (completed.get("duration_ms"), completed["data"]["status"]) == (None, "success")
+    with pytest.raises(InvalidInput, match="--message needs a value"):
+        line_of(["event", "t", "", "", "e", "--message"])
     with pytest.raises(InvalidInput, match="not a number"):
         line_of(["event", "t", "", "", "e", "--duration-ms", "long"])
 

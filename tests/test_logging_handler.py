@@ -111,7 +111,7 @@ def test_what_is_wrong_with_a_record(module: TraceModule, capsys: pytest.Capture
             handler.handle(logging.makeLogRecord({"name": "odd", "levelno": 20, **wrong}))
     assert "--- Logging error ---" in capsys.readouterr().err
     (told,) = events(module)
-    assert (told.message, told.data["also"]) == ("half ?", "\ud800")
+    assert (told.message, told.data["also"]) == ("half \\ud800", "\ud800")
 
 
 def test_what_is_ours_is_not_recorded(module: TraceModule, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 from mplp_trace_cli.domain.event_row import EventRow, EventRules
 from mplp_trace_cli.domain.lines import LineRules
 from mplp_trace_cli.interchange.decoder import LineDecoder
-from mplp_trace_cli.interchange.otlp.batches import bodies
+from mplp_trace_cli.interchange.otlp.batches import BODY_RECORDS, bodies
 from mplp_trace_cli.interchange.otlp.exported import event_records
 from mplp_trace_cli.interchange.otlp.json_reading import JsonTranslator
 from mplp_trace_cli.interchange.otlp.protobuf_reading import ProtobufTranslator
@@ -33,6 +34,7 @@ from mplp_trace_cli.interchange.sources import Chunk
 from mplp_trace_cli.interchange.translating import Translated
 from tests.conftest import Cli
 from tests.test_export import kept
+from tests.test_golden_formats import check
 
 GOLDEN = Path(__file__).parent / "golden"
 MESSAGES: dict[str, Any] = {"Spans": TracesData, "Logs": LogsData, "Metrics": MetricsData}
@@ -197,7 +199,8 @@ def test_a_real_capture_in_protobuf(captured: Cli, tmp_path: Path) -> None:
     """The files of a folder, one a signal, hold what the JSON lines hold."""
     captured.ok("export", "-o", f"{tmp_path}/out/", "--format", "otlp")
     captured.ok("export", "-o", tmp_path / "out.otlp")
-    parts = {"traces.pb": TracesData, "logs.pb": LogsData, "metrics.pb": MetricsData}
+    kinds = (TracesData, LogsData, MetricsData)
+    parts: dict[str, type[Message]] = dict(zip(("traces.pb", "logs.pb", "metrics.pb"), kinds, strict=True))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(parts)
     read = [kind.FromString((tmp_path / "out" / name).read_bytes()) for name, kind in parts.items()]
     assert records_of(read) == records_of(messages_of(tmp_path / "out.otlp"))
@@ -206,7 +209,12 @@ def test_a_real_capture_in_protobuf(captured: Cli, tmp_path: Path) -> None:
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=5)
 COUNTS = st.integers(0, 2**32 - 1) | st.just(0)
 NANOS = st.integers(1, 2**62) | st.sampled_from([1, 1_730_291_041_637_024_540])
-DOUBLES = st.floats() | st.sampled_from([0.0, -0.0, 5.0, 0.1])
+DOUBLES = st.floats().map(lambda value: math.nan if math.isnan(value) else value) | st.sampled_from(
+    [0.0, -0.0, 5.0, 0.1]
+)
+"""There is but one NaN in JSON: what else the bits of one may say is lost."""
+PLAIN_DOUBLES = DOUBLES.filter(lambda value: value != 0)
+"""Of fields that cannot tell zero from nothing, and minus zero from it least of all."""
 INT64S = st.integers(-(2**63), 2**63 - 1)
 SPAN_IDS = st.binary(min_size=8, max_size=8).filter(any)
 VALUES: st.SearchStrategy[dict[str, Any]] = st.recursive(
@@ -245,7 +253,7 @@ EXEMPLARS = st.lists(
     ),
     max_size=1,
 )
-NUMBERS = (
+NUMBERS: st.SearchStrategy[dict[str, Any]] = (
     st.builds(lambda v: {"as_int": v}, INT64S) | st.builds(lambda v: {"as_double": v}, DOUBLES) | st.just({})
 )
 
@@ -303,7 +311,7 @@ DATA = (
             **TOTALS,
             scale=st.integers(-9, 9),
             zero_count=st.integers(0, 2**64 - 1),
-            zero_threshold=DOUBLES,
+            zero_threshold=PLAIN_DOUBLES,
             positive=_buckets(),
             negative=_buckets(),
         ),
@@ -312,8 +320,8 @@ DATA = (
         lambda point: {"summary": {"data_points": [point]}},
         _timed(
             count=st.integers(0, 2**64 - 1),
-            sum=DOUBLES,
-            quantile_values=st.lists(some(quantile=DOUBLES, value=DOUBLES), max_size=2),
+            sum=PLAIN_DOUBLES,
+            quantile_values=st.lists(some(quantile=PLAIN_DOUBLES, value=PLAIN_DOUBLES), max_size=2),
         ),
     )
 )
@@ -528,3 +536,175 @@ def test_any_events_of_ours_come_back(rows: list[EventRow], has_root: bool) -> N
     assert from_protobuf(to_protobuf(rows)) == rows
     for line in lines:
         message_of(line)
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """The command on a store with what came from OTLP and what is ours, in the same traces too."""
+    made = Cli(tmp_path_factory.mktemp("mixed"))
+    made.ok("import", GOLDEN / "otlp_mixed.otlp.jsonl")
+    made.ok("import", GOLDEN / "otlp_mixed.jsonl")
+    return made
+
+
+def again_of(path: Path, folder: Path) -> Cli:
+    """The command on a new store that holds what a file holds."""
+    folder.mkdir()
+    again = Cli(folder)
+    done = again("import", path)
+    assert (done.code, "rejected" in done.stderr) == (0, False), done.stderr
+    return again
+
+
+def test_a_mixed_store_in_golden_lines(mixed: Cli) -> None:
+    """The lines, byte for byte; each is a valid body."""
+    done = mixed("export", "-o", "-", "--format", "otlp", "--include-metrics")
+    check("export.otlp.jsonl", done.raw)
+    assert {type(message_of(line)) for line in done.raw.splitlines()} == {TracesData, LogsData, MetricsData}
+    lines = (GOLDEN / "otlp_mixed.otlp.jsonl").read_bytes().splitlines()
+    missing = records_of(map(message_of, lines)) - records_of(map(message_of, done.raw.splitlines()))
+    assert not missing, "a record that came from OTLP is not what it was"
+
+
+def test_a_mixed_store_in_golden_protobuf(mixed: Cli, tmp_path: Path) -> None:
+    """The files of a folder, decoded; each is one valid body."""
+    mixed.ok("export", "-o", f"{tmp_path}/out/", "--format", "otlp", "--include-metrics")
+    decoded = {}
+    kinds: dict[str, type[Message]] = {"traces": TracesData, "logs": LogsData, "metrics": MetricsData}
+    for name, kind in kinds.items():
+        message = kind.FromString((tmp_path / "out" / f"{name}.pb").read_bytes())
+        decoded[name] = json.loads(line_of(message))
+    check("export.otlp.protobuf.json", json.dumps(decoded, indent=1, ensure_ascii=False).encode() + b"\n")
+
+
+def test_a_mixed_store_comes_back(mixed: Cli, tmp_path: Path) -> None:
+    """Imported again it is the same store: traces, events in order and to the letter, metric samples."""
+    mixed.ok("export", "-o", tmp_path / "out.otlp.jsonl.zst", "--include-metrics")
+    assert rows_but_times(again_of(tmp_path / "out.otlp.jsonl.zst", tmp_path / "again")) == rows_but_times(
+        mixed
+    )
+
+
+def rows_but_times(cli: Cli) -> dict[str, list[tuple[Any, ...]]]:
+    """What is kept, traces by their id: those that are derived come after the others."""
+    found = kept(cli)
+    return found | {"traces": sorted(found["traces"], key=str)}
+
+
+@pytest.mark.parametrize("name", ["every_hard_type.jsonl", "every_metric.jsonl"])
+def test_every_hard_type_comes_back(name: str, cli: Cli, tmp_path: Path) -> None:
+    """The stores of hard types too, in JSON and in protobuf."""
+    cli.ok("import", GOLDEN / name)
+    cli.ok("export", "-o", "out.otlp.jsonl", "--include-metrics")
+    assert kept(again_of(tmp_path / "out.otlp.jsonl", tmp_path / "again")) == kept(cli)
+    cli.ok("export", "-o", "out/", "--format", "otlp", "--include-metrics")
+    (tmp_path / "body").mkdir()
+    again = Cli(tmp_path / "body")
+    for part in sorted((tmp_path / "out").iterdir(), reverse=True):
+        again.ok("import", part)
+    assert kept(again) == kept(cli)
+
+
+# -- the command --------------------------------------------------------------------------------------
+
+
+def test_the_tree_that_others_show(mixed: Cli) -> None:
+    """A trace is the root, its events hang below, a parent that is there is found by its id."""
+    done = mixed("export", "-o", "-", "--format", "otlp", "--trace", "run-1")
+    (message,) = map(message_of, done.raw.splitlines())
+    spans = {
+        (span.name, span.span_id.hex()): span
+        for resource in message.resource_spans  # type: ignore[attr-defined]
+        for scope in resource.scope_spans
+        for span in scope.spans
+    }
+    by_name = {name: span for (name, _), span in spans.items()}
+    root, stage, copy = by_name["nightly"], by_name["stage_started"], by_name["copy"]
+    assert (root.parent_span_id, stage.parent_span_id, copy.parent_span_id) == (
+        b"",
+        root.span_id,
+        stage.span_id,
+    )
+    assert len({span.trace_id for span in spans.values()}) == 1
+    assert (root.status.code, copy.status.code, copy.status.message) == (2, 2, "disk full")
+    assert copy.end_time_unix_nano - copy.start_time_unix_nano == 12_500_000
+
+
+def test_a_body_in_protobuf_is_of_one_signal(mixed: Cli, tmp_path: Path) -> None:
+    """What is left out of it is told in a line that says what to do."""
+    done = mixed("export", "-o", tmp_path / "x.pb", "--include-metrics")
+    assert done.stderr.splitlines()[0] == (
+        "2 log records and 6 metric points left out, a body in protobuf has one signal: "
+        "-o FOLDER/ --format otlp, or .otlp.jsonl"
+    )
+    assert len(TracesData.FromString((tmp_path / "x.pb").read_bytes()).resource_spans) > 1
+
+
+def test_a_folder_is_replaced_by_another_export(mixed: Cli, tmp_path: Path) -> None:
+    """An export replaces what an export made, and nothing else."""
+    where = f"{tmp_path}/out/"
+    mixed.ok("export", "-o", where, "--format", "otlp", "--compression", "gzip")
+    mixed.ok("export", "-o", where, "--format", "otlp", "--trace", "run-1")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["traces.pb"]
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    done = mixed("export", "-o", where, "--format", "otlp")
+    assert (done.code, done.stderr.count("was not made by an export")) == (2, 1)
+
+
+def test_traces_alone(mixed: Cli) -> None:
+    """Without their events, traces of ours are spans; a trace that was made of spans is told."""
+    done = mixed("export", "-o", "-", "--format", "otlp", "--no-include-events")
+    (message,) = map(message_of, done.raw.splitlines())
+    assert len(_names(message)) == 2
+    assert done.stderr.startswith(
+        "2 traces from OTLP: nothing without events, leave --no-include-events away\n"
+    )
+
+
+def _names(message: Any) -> list[str]:
+    return [span.name for one in message.resource_spans for scope in one.scope_spans for span in scope.spans]
+
+
+def test_an_empty_export_is_an_empty_file(cli: Cli, tmp_path: Path) -> None:
+    """No line and no byte: both are valid."""
+    cli.ok("create", "x", "--context", "c")
+    cli.ok("export", "-o", "x.otlp.jsonl", "--context", "other")
+    cli.ok("export", "-o", "x.pb", "--context", "other")
+    assert ((tmp_path / "x.otlp.jsonl").read_bytes(), (tmp_path / "x.pb").read_bytes()) == (b"", b"")
+
+
+def test_a_missing_extra_is_named(tmp_path: Path) -> None:
+    """JSON lines do without it; protobuf says in a line what to install, and leaves no file."""
+    cold = Cli(tmp_path, warm=False)
+    cold.ok("create", "x")
+    (tmp_path / "opentelemetry.py").write_text("raise ImportError('not here')", encoding="utf-8")
+    env = {"PYTHONPATH": str(tmp_path)}
+    assert cold("export", "-o", "x.otlp.jsonl", env=env).code == 0
+    done = cold("export", "-o", "x.pb", env=env)
+    assert (done.code, (tmp_path / "x.pb").exists()) == (2, False)
+    assert done.stderr.splitlines() == [
+        "error: OTLP in protobuf needs packages that are not installed",
+        "hint: pip install 'mplp-trace[otlp]'",
+    ]
+
+
+def test_bodies_are_of_bounded_size() -> None:
+    """A line has so many records at most, and an own one begins for another signal."""
+    row = EventRow("e", "t", "x", "info", None, "{}", NOW, None, None, None)
+    lines = to_lines([row._replace(event_id=f"e{number}") for number in range(BODY_RECORDS + 1)])
+    assert [len(_names(message_of(line))) for line in lines] == [BODY_RECORDS, 1]
+    large = row._replace(data=json.dumps({"x": "y" * 400_000}))
+    assert len(to_lines([large] * 4)) == 2
+
+
+def test_what_is_newer_than_protobuf_is_told() -> None:
+    """An unknown member comes back in JSON; protobuf leaves it out and counts it."""
+    span = {"traceId": "ab" * 16, "spanId": "cd" * 8, "name": "x", "startTimeUnixNano": "5", "mood": "good"}
+    body = {"resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {}, "spans": [span]}]}]}
+    rows = from_lines([json.dumps(body).encode()])
+    (line,) = to_lines(rows)
+    assert json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["mood"] == "good"
+    serializer = Serializer()
+    records = event_records((*row, True) for row in rows)
+    (part,) = [serializer.serialized(body) for body in bodies(records, dict)]
+    assert (_names(TracesData.FromString(part)), serializer.unknown) == (["x"], 1)

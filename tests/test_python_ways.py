@@ -54,6 +54,34 @@ def events(module: TraceModule) -> list[Event]:
 # -- how they end ----------------------------------------------------------------------------------
 
 
+def test_blocks_that_are_left_out_of_order_leave_nothing_behind(module: TraceModule) -> None:
+    """The innermost is always one that is open, in this thread; what is left elsewhere changes nothing."""
+    first, second, elsewhere = module.trace("first"), module.trace("second"), step("elsewhere")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert current() is second
+    second.__exit__(None, None, None)
+    assert current() is None
+    with module.trace("around") as around:
+        entering = threading.Thread(target=elsewhere.__enter__)
+        entering.start()
+        entering.join()
+        elsewhere.__exit__(None, None, None)
+        assert current() is around
+
+
+def test_a_block_that_is_entered_twice_is_left_twice(module: TraceModule, tmp_path: Path) -> None:
+    """It is one trace, and another module finds its way past it."""
+    with module.trace("t") as one, one, step("s") as inner, inner, inner:
+        event("e")
+    assert current() is None
+    assert [found.status.value for found in traces(module).values()] == ["completed"]
+    other = initialize_trace_module(TraceModuleOptions(data_source=str(tmp_path / "other.duckdb")))
+    with other, step("s") as inner, inner, other.step("own"):
+        event("e")
+
+
 def test_a_trace_is_what_its_options_say(module: TraceModule, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fields of CreateTraceRequest; the context from the environment; an unknown field is refused."""
     monkeypatch.setenv("MPLP_CONTEXT_ID", "shop")

@@ -25,7 +25,7 @@ from mplp_trace_cli.process.surroundings import command_line
 from mplp_trace_cli.storage.processes import has_ended, process_with, this_process
 from tests.conftest import COMMAND, Cli
 from tests.helpers_commands import events, path_with_command, sent, trace, until, wrapped
-from tests.terminal import run_on_terminal
+from tests.terminal import Typist, run_on_terminal
 
 W3C = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
 PRINT = "import os, json; print(json.dumps(dict(os.environ)))"
@@ -92,6 +92,7 @@ def test_a_command_that_a_signal_kills_ends_as_in_a_shell(cli: Cli) -> None:
     ("command", "code", "said"),
     [
         (("no-such-command",), 127, "error: no-such-command: command not found\n"),
+        (("",), 127, "error: '': command not found\n"),
         (("./missing",), 127, "error: ./missing: No such file or directory\n"),
         (("./text",), 126, "error: ./text: Permission denied\n"),
         ((".",), 126, "error: .: Permission denied\n"),
@@ -163,6 +164,16 @@ def test_the_environment_of_a_run(cli: Cli) -> None:
     assert parent.span_id == w3c_span_id(events(cli)[0]["event_id"])
     assert got["TRACESTATE"] == f"mplp={parent.span_id}"
     assert "MPLP_PARENT_EVENT_ID" not in got
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere what Python sets cannot be told apart")
+@pytest.mark.parametrize("given", [{}, {"LC_CTYPE": "C"}, {"LC_CTYPE": "C.UTF-8", "LANG": "C"}])
+def test_a_locale_that_python_sets_is_not_handed_on(cli: Cli, given: dict[str, str]) -> None:
+    """Where there is none, as under cron, or a plain one, the command has that too."""
+    env = {"PATH": os.environ["PATH"], "MPLP_TRACE_DB": str(cli.db), **given}
+    done = subprocess.run([*COMMAND, "run", "x", "--", "env"], capture_output=True, text=True, env=env)
+    said = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    assert {name: value for name, value in said.items() if name.startswith("L")} == given
 
 
 def test_a_run_inside_another_is_a_trace_of_its_own(cli: Cli) -> None:
@@ -308,6 +319,16 @@ def test_a_command_that_ends_its_own_trace(cli: Cli) -> None:
     assert trace(cli)["status"] == "cancelled"
 
 
+def test_a_folder_that_is_gone_is_no_hindrance(cli: Cli) -> None:
+    """A store with a whole path is found from anywhere; where the command ran is not said."""
+    gone = cli.folder / "gone"
+    gone.mkdir()
+    script = f"rmdir {gone}; exec {' '.join(COMMAND)} run x -- true"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, env=cli.environment(), cwd=gone)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert set(events(cli)[0]["data"]) == {"command", "host", "user"}
+
+
 def test_a_long_command_line_does_not_keep_its_run_from_being_recorded(cli: Cli) -> None:
     """What is kept of it is bounded."""
     done = cli("run", "x", "--", "true", *["word" * 500] * 100)
@@ -362,6 +383,38 @@ def test_a_terminal_stays_one(cli: Cli) -> None:
     shown = b"[True, True, True] os.terminal_size(columns=77, lines=40)\r\n\x1b[31mred\x1b[0m\r\n\xff|"
     assert sorted(done.raw) == sorted(shown)  # the two streams may overtake each other
     assert events(cli)[-1]["data"]["stderr"] == "\x1b[31mred\x1b[0m\n\\xff|"
+
+
+def test_a_program_may_read_keys_from_its_standard_error(cli: Cli) -> None:
+    """As `less` does, which opens that terminal by its name; ours has its own mode again afterwards."""
+    script = (
+        "import os, tty, termios, sys; keys = os.open(os.ttyname(2), os.O_RDONLY)\n"
+        "before = termios.tcgetattr(keys); tty.setraw(keys, termios.TCSANOW); print('press', flush=True)\n"
+        "got = os.read(keys, 1); termios.tcsetattr(keys, termios.TCSANOW, before); sys.exit(got[0])\n"
+    )
+    words = wrapped("run", "x", "--", sys.executable, "-c", script)
+    with Typist(cli, words) as typist:
+        before = typist.mode()
+        typist.press("press", b"q")
+        assert typist.code() == ord("q")
+        assert typist.mode() == before
+
+
+def test_a_shell_that_prompts_controls_its_jobs(cli: Cli) -> None:
+    """It has the terminal itself, as bash wants it for that."""
+    with Typist(cli, wrapped("run", "x", "--", "bash", "--norc", "-i")) as typist:
+        typist.press("$ " if os.geteuid() else "# ", b"case $- in *m*) exit 3; esac; exit 4\n")
+        assert typist.code() == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a device that is always full")
+def test_a_full_disk_under_standard_error_ends_no_command(cli: Cli) -> None:
+    """What it writes there is lost, as without us."""
+    words = [*COMMAND, "run", "x", "--", "sh", "-c", "echo a >&2; sleep 0.1; echo b >&2; echo out; exit 3"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=full, env=cli.environment())
+    assert (done.returncode, done.stdout) == (3, b"out\n")
+    assert events(cli)[-1]["data"]["stderr"] == "a\nb"
 
 
 def test_a_terminal_is_no_terminal_where_we_have_none(cli: Cli) -> None:

@@ -379,3 +379,24 @@ def test_a_captured_value_is_json(value: object, most: int) -> None:
     assert len(text) <= 12 * most + 20  # an escaped character has twelve at most
     if isinstance(value, int | str) and len(str(value)) <= most // 8:
         assert parse(text) == value
+
+
+def test_an_exception_that_is_no_text_is_told(module: TraceModule) -> None:
+    """Half of a surrogate pair in it, or in the name of a step, keeps nothing from being recorded."""
+
+    @traced
+    def read() -> None:
+        raise ValueError("\udcff.txt")
+
+    with pytest.raises(ValueError, match="txt"), module.trace("t"), step("\ud800"):
+        read()
+    told = [(one.event_type, one.message) for one in events(module)]
+    assert told == [
+        ("stage_started", "\\ud800"),
+        ("exception", "ValueError: \\udcff.txt"),
+        (
+            "function_call",
+            "test_an_exception_that_is_no_text_is_told.<locals>.read: ValueError: \\udcff.txt",
+        ),
+        ("stage_completed", "\\ud800: ValueError: \\udcff.txt"),
+    ]

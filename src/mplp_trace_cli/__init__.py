@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mplp_trace_cli.domain.metric import MetricSample
     from mplp_trace_cli.domain.metrics_data import MetricsData, MetricSeries, MetricsRequest
     from mplp_trace_cli.domain.questions import (
+        ColumnMapping,
         EventFilter,
         ExportRequest,
         ImportRequest,
@@ -76,6 +77,7 @@ _HOMES = {
     "domain.metric": ("MetricSample",),
     "domain.metrics_data": ("MetricSeries", "MetricsData", "MetricsRequest"),
     "domain.questions": (
+        "ColumnMapping",
         "EventFilter",
         "ExportRequest",
         "ImportRequest",
@@ -118,6 +120,7 @@ __all__ = [
     "AlertReport",
     "AlertState",
     "Change",
+    "ColumnMapping",
     "CompactReport",
     "CreateTraceRequest",
     "CurrentTrace",

@@ -111,7 +111,10 @@ def default_store() -> str:
 
 def find_project_file(start: str | None = None) -> str | None:
     """The nearest `.mplp-trace.toml` from `start` (here) upwards."""
-    folder = os.path.abspath(start or os.getcwd())
+    try:
+        folder = os.path.abspath(start or os.getcwd())
+    except OSError:  # somebody has removed it
+        return None
     while True:
         candidate = os.path.join(folder, PROJECT_FILE)
         if os.path.isfile(candidate):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -38,6 +39,9 @@ DurationUnit = Annotated[
     str, typer.Option(metavar="UNIT", help="Of durations: ns, us, ms, s.", rich_help_panel=TABLES)
 ]
 _NEXT_FIELD = re.compile(r",(?=[A-Za-z_]+=)")
+
+PATIENCE_SECONDS = 1.0
+"""From then on a bar tells how far it is."""
 
 
 def import_command(
@@ -102,13 +106,18 @@ def _progress() -> Iterator[Progress | None]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("import", total=None)
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task, began = bar.add_task("import", total=None), time.monotonic()
 
-        def tell(done: int, size: int | None) -> None:
-            bar.update(task, completed=done, total=size)
+    def tell(done: int, size: int | None) -> None:
+        bar.update(task, completed=done, total=size)
+        if time.monotonic() - began >= PATIENCE_SECONDS:
+            bar.start()
 
+    try:
         yield tell
+    finally:
+        bar.stop()
 
 
 import_command.example = "mplp-trace import events.jsonl.gz"  # type: ignore[attr-defined]

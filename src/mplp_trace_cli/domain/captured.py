@@ -44,8 +44,9 @@ def _described(value: object) -> str:
 
 
 def cut(text: str, most: int = MOST_CHARACTERS) -> str:
-    """The text, or its beginning and `…`."""
-    return text if len(text) <= most else f"{text[:most]}…"
+    r"""The text, or its beginning and `…`; half of a surrogate pair, which is no text, reads `\ud800`."""
+    text = text if len(text) <= most else f"{text[:most]}…"
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def object_text(members: Iterable[tuple[str, str]]) -> JsonObject:

@@ -20,7 +20,8 @@ from mplp_trace_cli.service.scopes import (
     TraceScope,
     current_scope,
     innermost,
-    set_innermost,
+    place_now,
+    set_place,
     trace_request,
 )
 from mplp_trace_cli.storage.forking import in_child
@@ -108,15 +109,15 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
     `pool.submit(carry(work), row)`, `pool.map(carry(work), rows)`, `Thread(target=carry(work))`. Tasks of
     asyncio and `asyncio.to_thread` carry them by themselves.
     """
-    scope = innermost()
+    place = place_now()
 
     @functools.wraps(function)
     def carried(*args: P.args, **given: P.kwargs) -> R:
-        before = innermost()
-        set_innermost(scope)
+        before = place_now()
+        set_place(place)
         try:
             return function(*args, **given)
         finally:
-            set_innermost(before)
+            set_place(before)
 
     return carried

@@ -20,13 +20,14 @@ from mplp_trace_cli.domain.json_text import dumps
 from mplp_trace_cli.integrations.current import here_or_default
 from mplp_trace_cli.service.complaints import complain, complain_of_fault
 from mplp_trace_cli.service.scopes import (
+    Place,
     Scope,
     TraceScope,
     current_scope,
     headline,
-    innermost,
     outcome_of,
-    set_innermost,
+    place_now,
+    set_place,
     trace_request,
 )
 
@@ -147,16 +148,16 @@ class _Inside:
     """A context manager around each piece of a call that runs in pieces: between them it is not current."""
 
     def __init__(self, call: _Call) -> None:
-        self._inner: Scope | None = call
-        self._outer: Scope | None = None
+        self._inner: Place | None = Place(call, None)
+        self._outer: Place | None = None
 
     def __enter__(self) -> None:
-        self._outer = innermost()
-        set_innermost(self._inner)
+        self._outer = place_now()
+        set_place(self._inner)
 
     def __exit__(self, *_: object) -> None:
-        self._inner = innermost()
-        set_innermost(self._outer)
+        self._inner = place_now()
+        set_place(self._outer)
 
 
 @overload

@@ -90,7 +90,7 @@ class MplpTraceHandler(logging.Handler):
             self._event_type,
             data_of(record),
             level=level_of(record.levelno),
-            message=cut(record.getMessage(), MOST_MESSAGE).encode(errors="replace").decode(),
+            message=cut(record.getMessage(), MOST_MESSAGE),
             source=str(record.name),
             timestamp=int(record.created * 1e6),
         )

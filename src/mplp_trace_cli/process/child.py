@@ -99,6 +99,8 @@ def _noted(_number: int, _frame: object) -> None:
 
 
 def _spawn(start: Start, mask: Collection[int], standard_error: StandardError | None) -> int:
+    if not start.command[0]:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     taken = [] if standard_error is None else [(os.POSIX_SPAWN_DUP2, standard_error.childs, 2)]
     ours = os.umask(start.umask)
     try:
@@ -138,7 +140,8 @@ def _not_started(word: str, error: OSError, began: float) -> Ended:
     is_missing = error.errno == errno.ENOENT
     why = "command not found" if is_missing and "/" not in word else error.strerror
     duration_ms = (time.monotonic() - began) * 1_000
-    return Ended(NOT_FOUND if is_missing else NOT_EXECUTABLE, None, duration_ms, "", f"{word}: {why}")
+    shown = word or "''"
+    return Ended(NOT_FOUND if is_missing else NOT_EXECUTABLE, None, duration_ms, "", f"{shown}: {why}")
 
 
 def _wait(child: int, heeded: Collection[int], standard_error: StandardError | None) -> int:

@@ -149,7 +149,7 @@ def _event(_at: str, parent: str, event_type: str, *words: str) -> dict[str, Any
     for word in rest:
         option, equals, value = word.partition("=")
         if option.startswith("--"):
-            fields[_option(option)] = value if equals else next(rest, "")
+            fields[_option(option)] = value if equals else _value(option, rest)
         elif equals and option:
             pairs.append((option, value_text(value)))
         else:
@@ -158,6 +158,12 @@ def _event(_at: str, parent: str, event_type: str, *words: str) -> dict[str, Any
         fields["duration_ms"] = _number(fields["duration_ms"])
     fields["data"] = add_members(check_object(fields.get("data", "{}"), "--data"), pairs, "mplp_record")
     return fields
+
+
+def _value(option: str, rest: Iterator[str]) -> str:
+    for value in rest:
+        return value
+    raise InvalidInput(f"mplp_record: {option} needs a value")
 
 
 def _option(word: str) -> str:

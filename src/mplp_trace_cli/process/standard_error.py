@@ -8,6 +8,7 @@ than it lives: a process of their own then goes on passing on what they write, a
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import select
@@ -16,7 +17,9 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Sequence
 
+from mplp_trace_cli.process.keys import LOOK_SECONDS, Keys
 from mplp_trace_cli.process.last_lines import LastLines
 
 OURS = 2
@@ -26,6 +29,8 @@ QUIET_SECONDS = 0.02
 MOST_SECONDS = 0.2
 """After that the process of its own goes on, however much still comes."""
 _OUTPUT_FLAGS, _LOCAL_FLAGS = 1, 3
+_UNHEARD = (errno.EPIPE, errno.EIO)
+"""Faults of a pipe or a terminal whose reader is gone; a full disk may be nothing to a program."""
 
 
 class StandardError:
@@ -35,6 +40,7 @@ class StandardError:
         self._is_terminal = os.isatty(OURS)
         self._comes, self.childs = _channel(self._is_terminal)
         self._stops, self._stop = os.pipe()
+        self._keys = Keys(OURS, self._comes) if self._is_terminal and _is_readable(OURS) else None
         self._last = LastLines()
         self._has_ended = False
         self._thread = threading.Thread(target=self._run, name="mplp-trace-stderr", daemon=True)
@@ -57,6 +63,7 @@ class StandardError:
         """Passes on what is still there after the child has ended, and gives its last lines."""
         os.close(self._stop)
         self._thread.join()
+        os.close(self._stops)
         self._drop_childs_end()
         if not self._has_ended:
             self._drain()
@@ -76,14 +83,25 @@ class StandardError:
             self.childs = -1
 
     def _run(self) -> None:
-        awaited = [self._comes, self._stops]
         while not self._has_ended:
-            ready = select.select(awaited, [], [])[0]
+            ready = self._ready()
             if self._comes in ready:
                 self._pass_on()
+            if self._keys is not None and OURS in ready:
+                self._keys.pass_on()
             if self._stops in ready:
                 self._drain()
-                return
+                break
+        if self._keys is not None:
+            self._keys.give_back()
+
+    def _ready(self) -> Sequence[int]:
+        awaited = [self._comes, self._stops]
+        if self._keys is None:
+            return select.select(awaited, [], [])[0]
+        if self._keys.are_wanted():
+            awaited.append(OURS)
+        return select.select(awaited, [], [], LOOK_SECONDS)[0]
 
     def _drain(self) -> None:
         until = time.monotonic() + MOST_SECONDS
@@ -98,6 +116,10 @@ class StandardError:
         if not data or not _write(data):
             self._has_ended = True
             os.close(self._comes)  # where nobody hears any more, the child learns of it as it would have
+
+
+def _is_readable(descriptor: int) -> bool:
+    return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
 
 
 def _channel(is_terminal: bool) -> tuple[int, int]:
@@ -124,14 +146,13 @@ def _read(descriptor: int) -> bytes:
 
 def _write(data: bytes) -> bool:
     """Writes all of it to our standard error; False when nobody hears any more."""
-    try:
-        while data:
-            try:
-                data = data[os.write(OURS, data) :]
-            except BlockingIOError:
-                select.select([], [OURS], [])
-    except OSError:
-        return False
+    while data:
+        try:
+            data = data[os.write(OURS, data) :]
+        except BlockingIOError:
+            select.select([], [OURS], [])
+        except OSError as error:
+            return error.errno not in _UNHEARD
     return True
 
 

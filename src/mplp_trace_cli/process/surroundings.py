@@ -20,6 +20,7 @@ DB_VARIABLE = "MPLP_TRACE_DB"
 CONTEXT_VARIABLE = "MPLP_CONTEXT_ID"
 PARENT_VARIABLE = "MPLP_PARENT_EVENT_ID"
 TRACEPARENT, TRACESTATE = "TRACEPARENT", "TRACESTATE"
+_LOCALE, _PYTHONS_LOCALES = "LC_CTYPE", ("C.UTF-8", "C.utf8", "UTF-8")
 LINK_KEY = "link"
 """The key of a trace's metadata under which stands the W3C context that its command was started in."""
 MOST_COMMAND = 8 << 10
@@ -45,6 +46,20 @@ def traced_environment(
         TRACEPARENT: str(w3c),
         TRACESTATE: tracestate_with(state, span_id),
     }
+
+
+def as_given(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment without the locale that Python gives itself, and its children, where it finds none."""
+    if environment.get(_LOCALE) not in _PYTHONS_LOCALES:
+        return environment
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            started = dict(word.partition(b"=")[::2] for word in file.read().split(b"\0"))
+    except OSError:  # no Linux: it cannot be told from one that was given
+        return environment
+    given = started.get(os.fsencode(_LOCALE))
+    others = {name: value for name, value in environment.items() if name != _LOCALE}
+    return others if given is None else {**others, _LOCALE: os.fsdecode(given)}
 
 
 def link_of(environment: Mapping[str, str]) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mplp_trace_cli.domain.enums import TraceStatus
 from mplp_trace_cli.domain.errors import StorageFailed, TraceError
@@ -22,6 +22,7 @@ from mplp_trace_cli.process.surroundings import (
     CONTEXT_VARIABLE,
     PARENT_VARIABLE,
     TRACE_VARIABLE,
+    as_given,
     command_line,
     described,
     readable,
@@ -29,6 +30,7 @@ from mplp_trace_cli.process.surroundings import (
 )
 from mplp_trace_cli.service import TraceManagementService
 
+_SHELLS = ("bash", "dash", "fish", "ksh", "mksh", "sh", "zsh")
 STARTED, COMPLETED = "command_started", "command_completed"
 STAGE_STARTED, STAGE_COMPLETED = "stage_started", "stage_completed"
 
@@ -67,8 +69,8 @@ def wrap(begin: Callable[[], Begun], wrapping: Wrapping) -> Ended:
     held = hold_signals()
     begun = _begun(begin, wrapping)
     environment = os.environ if begun is None else begun.environment
-    start = Start(wrapping.command, environment, wrapping.umask)
-    ended = run_child(start, held, None if begun is None else _listening())
+    start = Start(wrapping.command, as_given(environment), wrapping.umask)
+    ended = run_child(start, held, None if begun is None else _listening(wrapping.command))
     if begun is not None:
         try:
             begun.end(ended)
@@ -77,11 +79,20 @@ def wrap(begin: Callable[[], Begun], wrapping: Wrapping) -> Ended:
     return ended
 
 
-def _listening() -> StandardError | None:
+def _listening(command: Sequence[str]) -> StandardError | None:
+    if _is_typed_at(command):
+        return None
     try:
         return StandardError()
     except OSError:  # too many open files: the command has its standard error from us, unheard
         return None
+
+
+def _is_typed_at(command: Sequence[str]) -> bool:
+    """True for a shell that prompts: it controls jobs at the terminal of its session alone."""
+    shell, *options = command
+    is_shell = os.path.basename(shell) in _SHELLS and all(word.startswith("-") for word in options)
+    return is_shell and os.isatty(0) and os.isatty(2)
 
 
 def _begun(begin: Callable[[], Begun], wrapping: Wrapping) -> Begun | None:
@@ -128,18 +139,24 @@ def begin_run(
 
     def end(ended: Ended) -> None:
         status = TraceStatus.FAILED if ended.code else TraceStatus.COMPLETED
-        last = RecordEventRequest(
-            trace_id,
-            COMPLETED,
-            level_of(ended),
-            message_of(shown, ended),
-            {**outcome_of(ended), **about},
-            duration_ms=ended.duration_ms,
-        )
+        last = _last((trace_id, COMPLETED, shown), {**outcome_of(ended), **about}, ended)
         with opened() as service:
             service.finish_trace(EndTraceRequest(trace_id, status), last).unwrap()
 
     return Begun(environment, end)
+
+
+def _last(what: tuple[str, str, str], data: Mapping[str, Any], ended: Ended) -> RecordEventRequest:
+    """The event that says how a command ended; `what` is its trace, its type, and what has ended."""
+    trace_id, event_type, name = what
+    return RecordEventRequest(
+        trace_id,
+        event_type,
+        level_of(ended),
+        message_of(name, ended),
+        data,
+        duration_ms=ended.duration_ms,
+    )
 
 
 # -- a stage ---------------------------------------------------------------------------------------
@@ -153,33 +170,30 @@ def begin_step(
     with opened() as service:
         stage = asked(service)
         name = readable(stage.name)
-        is_current = stage.trace_id == os.environ.get(TRACE_VARIABLE)
-        started = RecordEventRequest(
-            stage.trace_id,
-            STAGE_STARTED,
-            message=stage.message or name,
-            data=_stage_data(name, about, stage.data),
-            parent_event_id=os.environ.get(PARENT_VARIABLE) or None if is_current else None,
-            source=stage.source,
-        )
-        event_id = service.record_row(started).unwrap().event_id
+        event_id = service.record_row(_first_of_stage(stage, about)).unwrap().event_id
         store = service.paths.store
 
     def end(ended: Ended) -> None:
-        completed = RecordEventRequest(
-            stage.trace_id,
-            STAGE_COMPLETED,
-            level_of(ended),
-            message_of(name, ended),
-            {"stage": name, **outcome_of(ended), **about},
-            duration_ms=ended.duration_ms,
-            parent_event_id=event_id,
-            source=stage.source,
-        )
+        data = {"stage": name, **outcome_of(ended), **about}
+        last = _last((stage.trace_id, STAGE_COMPLETED, name), data, ended)
+        placed = last._replace(parent_event_id=event_id, source=stage.source)
         with opened() as service:
-            service.record_row(completed).unwrap()
+            service.record_row(placed).unwrap()
 
     return Begun(traced_environment(os.environ, stage.trace_id, store, event_id), end)
+
+
+def _first_of_stage(stage: Stage, about: Mapping[str, object]) -> RecordEventRequest:
+    name = readable(stage.name)
+    is_current = stage.trace_id == os.environ.get(TRACE_VARIABLE)
+    return RecordEventRequest(
+        stage.trace_id,
+        STAGE_STARTED,
+        message=stage.message or name,
+        data=_stage_data(name, about, stage.data),
+        parent_event_id=os.environ.get(PARENT_VARIABLE) or None if is_current else None,
+        source=stage.source,
+    )
 
 
 def _stage_data(name: str, about: Mapping[str, object], data: str | None) -> str:

@@ -53,7 +53,18 @@ _RAISED = (InvalidInput, AlreadyExists, ConfigInvalid)
 _INFO = Level.INFO.value
 _MARK = "_mplp_trace_id"
 
-_current: ContextVar[Scope | None] = ContextVar("mplp_trace_scope", default=None)
+
+class Place:
+    """A scope that was entered, and where that was done."""
+
+    __slots__ = ("outer", "scope")
+
+    def __init__(self, scope: Scope, outer: Place | None) -> None:
+        self.scope = scope
+        self.outer = outer
+
+
+_current: ContextVar[Place | None] = ContextVar("mplp_trace_scope", default=None)
 _over: dict[str, float] = {}
 """Traces that take no more events, and when that was found: asking the store each time would be slow."""
 
@@ -71,7 +82,6 @@ class Scope:
         self.trace_id = trace_id
         self.event_id = parent
         """What is recorded inside hangs on this event; None where it hangs on the trace."""
-        self._outer: Scope | None = None
         self._process = os.getpid()
 
     def event(
@@ -170,12 +180,19 @@ class Scope:
 
     def enter(self) -> None:
         """Makes this the innermost scope."""
-        self._outer = _current.get()
-        _current.set(self)
+        _current.set(Place(self, _current.get()))
 
     def leave(self) -> None:
-        """Makes the one around it the innermost again."""
-        _current.set(self._outer)
+        """Makes the one around it the innermost again; changes nothing where it was not entered."""
+        inner, place = None, _current.get()
+        while place is not None and place.scope is not self:
+            inner, place = place, place.outer
+        if place is None:
+            return
+        if inner is None:
+            _current.set(place.outer)
+        else:  # it is left before what was entered inside of it
+            inner.outer = place.outer
 
 
 class TraceScope(Scope):
@@ -193,7 +210,9 @@ class TraceScope(Scope):
         """How it ended; None before."""
 
     def open(self) -> None:
-        """Begins it, without making it the innermost scope."""
+        """Begins it, without making it the innermost scope; one that is open already goes on."""
+        if self.records and self.status is None:
+            return
         self._process = os.getpid()
         self.status, self.trace_id = None, None
         try:
@@ -257,7 +276,8 @@ class StepScope(Scope):
     """A stage of the current trace around a block: stage_started and stage_completed, with its duration.
 
     What is recorded inside hangs on stage_started, and so do steps within it. Where no trace is open it opens
-    one around itself, of its own name. `output` is kept with the end.
+    one around itself, of its own name. `output` is kept with the end. One that is entered while it is open
+    goes on until it is left for the last time.
     """
 
     def __init__(
@@ -282,6 +302,7 @@ class StepScope(Scope):
         self._failure: str | None = None
         self._trace: TraceScope | None = None
         self._started = 0.0
+        self._entered = 0
         self.set_data(**(data or {}))
 
     def set_data(self, **data: Any) -> None:
@@ -296,8 +317,17 @@ class StepScope(Scope):
         self._failure = str(message)
 
     def __enter__(self) -> Self:
+        if not self._entered:
+            self._begin()
+        self._entered += 1
+        self.enter()
+        self._started = self._started or time.perf_counter()
+        return self
+
+    def _begin(self) -> None:
         self._process = os.getpid()
         self._failure = self._trace = None
+        self._started = 0.0
         around = self._around()
         self.service, self.trace_id, self.event_id = around.service, around.trace_id, around.event_id
         if self.trace_id is not None:
@@ -306,9 +336,6 @@ class StepScope(Scope):
             row = self.made("stage_started", text, message=cut(self.stage), source=self._source)
             if self.keep(row):
                 self.event_id = row.event_id
-        self.enter()
-        self._started = time.perf_counter()
-        return self
 
     def _around(self) -> Scope:
         around = self._within or current_scope(self._open_service)
@@ -322,6 +349,11 @@ class StepScope(Scope):
     ) -> None:
         took = (time.perf_counter() - self._started) * 1_000
         self.leave()
+        self._entered = max(0, self._entered - 1)
+        if not self._entered:
+            self._finish(error, took)
+
+    def _finish(self, error: BaseException | None, took: float) -> None:
         if self.records:
             failed = error is not None and outcome_of(error) is not TraceStatus.COMPLETED
             if error is not None and failed:
@@ -330,7 +362,7 @@ class StepScope(Scope):
         if self._trace is not None:
             if self._failure is not None and error is None:
                 self._trace.fail()
-            self._trace.__exit__(kind, error, traceback)
+            self._trace.__exit__(None, error, None)
 
     def _ended(self, took: float, error: BaseException | None) -> EventRow:
         why = self._failure if error is None else headline(error)
@@ -360,12 +392,18 @@ class StepScope(Scope):
 
 def innermost() -> Scope | None:
     """The innermost scope that was opened in this program, in this thread or task."""
+    place = _current.get()
+    return None if place is None else place.scope
+
+
+def place_now() -> Place | None:
+    """Where this thread or task is among the scopes."""
     return _current.get()
 
 
-def set_innermost(scope: Scope | None) -> None:
-    """Puts another in its place; for whoever puts the old one back."""
-    _current.set(scope)
+def set_place(place: Place | None) -> None:
+    """Goes to another place; for whoever goes back."""
+    _current.set(place)
 
 
 def current_scope(service: Service) -> Scope | None:
@@ -373,12 +411,12 @@ def current_scope(service: Service) -> Scope | None:
 
     `mplp-trace run` and `step` put `$MPLP_TRACE_ID` and `$MPLP_PARENT_EVENT_ID` there.
     """
-    scope = _current.get()
-    if scope is not None and scope.service is not None:
+    place = _current.get()
+    if place is not None and place.scope.service is not None:
         wanted = service()
-        while scope is not None and not scope.is_of(wanted):
-            scope = scope._outer
-    return _scope_of_environment(service) if scope is None else scope
+        while place is not None and not place.scope.is_of(wanted):
+            place = place.outer
+    return _scope_of_environment(service) if place is None else place.scope
 
 
 def _scope_of_environment(service: Service) -> Scope | None:

@@ -19,6 +19,8 @@ from mplp_trace_cli.domain.w3c import w3c_span_id
 SCOPE = "mplp-trace"
 RESERVED = "mplp."
 KIND = "mplp.kind"
+MARK = '{"otlp":{}}'
+"""The metadata of a trace that was made of records of OTLP, and so is no span itself."""
 NO_SOURCE = "mplp-trace"
 """The service of what has no source."""
 NS = 1_000

@@ -19,6 +19,7 @@ from mplp_trace_cli.interchange.json_lines import is_large
 from mplp_trace_cli.interchange.otlp.bodies import body_pieces, framed_pieces, is_body, is_framed
 from mplp_trace_cli.interchange.otlp.json_documents import document_lines
 from mplp_trace_cli.interchange.otlp.json_reading import REQUESTS, JsonTranslator
+from mplp_trace_cli.interchange.otlp.own import MARK
 from mplp_trace_cli.interchange.reading import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import BOM, Chunk, chunks, without_bom
 
@@ -30,8 +31,6 @@ _LISTS = "|".join(
 _FIRST_KEY = re.compile(rf'\s*(?:\[\s*)?\{{\s*"(?:{_LISTS})"\s*:\s*(?:\[|null)'.encode())
 _SOME_KEY = re.compile(rf'\s*\{{.*"(?:{_LISTS})"\s*:\s*(?:\[|null)'.encode())
 _LINES_LOOKED_AT = 20
-_MARK = '{"otlp":{}}'
-"""The metadata of traces that no record tells of."""
 _NAME = """
     if(json_extract_string(root.data, '$.otlp.signal') = 'metric'
            OR json_extract(root.data, '$.otlp.no_trace') IS NOT NULL,
@@ -100,4 +99,4 @@ def _read_protobuf(opened: Opened) -> Iterator[Decoded]:
     yield from decoded(pieces, opened.rules, ProtobufTranslator(name), parallel=is_large(opened))
 
 
-FORMAT = InputFormat(_read, DerivedTraces(_MARK, name=_NAME))
+FORMAT = InputFormat(_read, DerivedTraces(MARK, name=_NAME))

@@ -18,6 +18,7 @@ from mplp_trace_cli.domain.words import counted
 from mplp_trace_cli.interchange.exporting import Export
 from mplp_trace_cli.interchange.otlp.batches import Json, bodies
 from mplp_trace_cli.interchange.otlp.exported import exported
+from mplp_trace_cli.interchange.otlp.own import MARK
 from mplp_trace_cli.interchange.otlp.protobuf_writing import Serializer
 
 PROTOBUF = (".pb", ".binpb")
@@ -33,7 +34,7 @@ def write(export: Export, stream: IO[bytes]) -> list[str]:
         return _write_traces(export, stream)
     for body in bodies(exported(export), _packed):
         stream.write(msgspec.json.encode(body.content) + b"\n")
-    return []
+    return _nothing_of(export)
 
 
 def write_folder(export: Export, opened: Opened) -> list[str]:
@@ -45,7 +46,7 @@ def write_folder(export: Export, opened: Opened) -> list[str]:
             if body.signal not in streams:
                 streams[body.signal] = stack.enter_context(opened(f"{body.signal}.pb"))
             streams[body.signal].write(serializer.serialized(body))
-    return _unknown(serializer)
+    return _nothing_of(export) + _unknown(serializer)
 
 
 def _write_traces(export: Export, stream: IO[bytes]) -> list[str]:
@@ -60,7 +61,7 @@ def _write_traces(export: Export, stream: IO[bytes]) -> list[str]:
         counted(left_out[signal], word) for signal, word in _RECORDS.items() if left_out[signal]
     )
     notes = [f"{told} left out, a body in protobuf has one signal: -o FOLDER/ --format otlp, or .otlp.jsonl"]
-    return (notes if told else []) + _unknown(serializer)
+    return (notes if told else []) + _nothing_of(export) + _unknown(serializer)
 
 
 def _packed(record: Json) -> msgspec.Raw:
@@ -70,6 +71,16 @@ def _packed(record: Json) -> msgspec.Raw:
 
 def _as_it_is(record: Json) -> Json:
     return record
+
+
+def _nothing_of(export: Export) -> list[str]:
+    """What is to be said of traces that were made of spans, where their spans are not wanted."""
+    if export.include_events:
+        return []
+    query = "SELECT count(*) FROM chosen_traces WHERE metadata = ?"
+    (count,) = export.db.execute(query, [MARK]).fetchone() or (0,)
+    told = f"{counted(count, 'trace')} from OTLP: nothing without events, leave --no-include-events away"
+    return [told] if count else []
 
 
 def _unknown(serializer: Serializer) -> list[str]:
