@@ -13,9 +13,11 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 from opentelemetry.proto.metrics.v1.metrics_pb2 import MetricsData
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
+from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.interchange.otlp.json_reading import JsonTranslator
 from mplp_trace_cli.interchange.otlp.protobuf_reading import ProtobufTranslator
-from mplp_trace_cli.interchange.translating import Row, Translated
+from mplp_trace_cli.interchange.rows import whole
+from mplp_trace_cli.interchange.translating import Translated
 
 Json = dict[str, Any]
 MESSAGES: dict[str, Any] = {
@@ -55,12 +57,12 @@ def from_protobuf(*bodies: bytes) -> Translated:
     return ProtobufTranslator("file").translate(b"".join(bodies))
 
 
-def rows_of(translated: Translated) -> list[Row]:
+def rows_of(translated: Translated) -> list[EventRow]:
     """The events of a translation, which has nothing else."""
     assert translated.faults == []
     assert translated.lines == b""
     assert translated.events is not None
-    return translated.events.rows
+    return list(map(whole, translated.events.rows))
 
 
 def with_base64_ids(body: Json) -> Json:

@@ -30,6 +30,7 @@ from mplp_trace_cli.interchange.otlp.exported import event_records
 from mplp_trace_cli.interchange.otlp.json_reading import JsonTranslator
 from mplp_trace_cli.interchange.otlp.protobuf_reading import ProtobufTranslator
 from mplp_trace_cli.interchange.otlp.protobuf_writing import Serializer
+from mplp_trace_cli.interchange.rows import whole
 from mplp_trace_cli.interchange.sources import Chunk
 from mplp_trace_cli.interchange.translating import Translated
 from tests.conftest import Cli
@@ -168,10 +169,8 @@ def rows_of(translated: Iterable[Translated]) -> list[EventRow]:
     """The events of translations, those that came as lines of ours first."""
     given = list(translated)
     lines = rows_of_lines(b"".join(one.lines for one in given))
-    rows: Any = [row for one in given if one.events for row in one.events.rows]
-    return lines + [
-        EventRow._make((*row[:6], RULES.clock() if row[6] is None else row[6], *row[7:])) for row in rows
-    ]
+    rows = [whole(row) for one in given if one.events for row in one.events.rows]
+    return lines + [row._replace(timestamp=RULES.clock()) if row.timestamp is None else row for row in rows]
 
 
 # -- what came from OTLP ------------------------------------------------------------------------------

@@ -10,12 +10,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from google.protobuf.json_format import ParseDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from mplp_trace_cli.interchange.otlp import bodies
 from mplp_trace_cli.interchange.otlp.reading import looks_like
+from mplp_trace_cli.interchange.otlp.simple_attributes import JsonMembers, ProtobufMembers
+from mplp_trace_cli.interchange.otlp.values import plain_value, quoted, text
 from mplp_trace_cli.interchange.rows import line_of
 from tests.conftest import Cli
 from tests.helpers_otlp import (
@@ -544,7 +549,10 @@ histogram_points = some(
 )
 metrics_ = st.one_of(
     st.builds(
-        lambda name, points: {"name": name, "gauge": {"dataPoints": points}}, texts, st.lists(number_points)
+        # Metrics without a name alone cannot be told from log records in protobuf.
+        lambda name, points: {"name": name or "m", "gauge": {"dataPoints": points}},
+        texts,
+        st.lists(number_points),
     ),
     st.builds(
         lambda points, how: {"name": "m", "sum": {"dataPoints": points, "aggregationTemporality": how}},
@@ -582,3 +590,60 @@ def test_json_and_protobuf_say_the_same(given_bodies: list[Json]) -> None:
     assert rows_of(from_protobuf(*map(encoded, given_bodies))) == rows
     for row in rows:
         assert isinstance(json.loads(row[5]), dict)
+
+
+def test_a_metric_without_a_name_is_one_beside_others_in_protobuf() -> None:
+    """The first named record says what all of an element are."""
+    metrics = [{"name": name, "gauge": {"dataPoints": [{"asInt": "1"}]}} for name in ("m", "")]
+    body = {"resourceMetrics": [{"scopeMetrics": [{"metrics": metrics}]}]}
+    rows = rows_of(from_protobuf(encoded(body)))
+    assert [json.loads(row.data)["otlp"]["signal"] for row in rows] == ["metric", "metric"]
+
+
+# -- attributes that are read at once ------------------------------------------------------------------
+
+simple_keys = st.one_of(st.sampled_from(["k", "http.method", "é", '"', "otlp", ""]), st.text(max_size=4))
+simple_values = st.one_of(
+    st.builds(lambda one: {"stringValue": one}, st.one_of(st.text(max_size=9), st.just("x" * 130))),
+    st.builds(lambda one: {"intValue": str(one)}, st.integers(-(1 << 63), (1 << 63) - 1)),
+    st.builds(lambda one: {"intValue": one}, st.integers(0, 70_000)),
+    st.builds(lambda one: {"doubleValue": one}, st.floats(allow_nan=False, allow_infinity=False)),
+    st.sampled_from([{"doubleValue": "NaN"}, {"boolValue": True}, {}, {"arrayValue": {}}]),
+)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(simple_keys, simple_values), max_size=8))
+def test_members_that_are_read_at_once_are_those_of_the_whole_reading(pairs: list[tuple[str, Json]]) -> None:
+    """In either form, whatever was read before; what is not simple is left to the whole reading."""
+    of_json, of_protobuf = JsonMembers(), ProtobufMembers()
+    for key, value in pairs:
+        pair = {"key": key, "value": value}
+        member = (key, f"{quoted(key)}:{text(plain_value(value))}")
+        assert of_json.member(msgspec.json.encode(pair)) in (None, member)
+        assert of_protobuf.member(ParseDict(pair, KeyValue()).SerializeToString()) in (None, member)
+
+
+def test_the_attributes_of_most_senders_are_read_at_once() -> None:
+    """Texts, integers from 0 on and doubles."""
+    for value in ({"stringValue": "é"}, {"intValue": "40000"}, {"doubleValue": 0.5}):
+        pair = {"key": "k", "value": value}
+        member = ("k", f'"k":{text(plain_value(value))}')
+        assert JsonMembers().member(msgspec.json.encode(pair)) == member
+        assert ProtobufMembers().member(ParseDict(pair, KeyValue()).SerializeToString()) == member
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"\n",
+        b"\n\x01k",
+        b"\n\x01k\x12\x04\x18\x01\x18\x01",
+        b"\n\x01k\x12\x04\n\x05ab",
+        b"\n\x01\xff\x12\x03\n\x01a",
+    ],
+)
+def test_bytes_that_say_something_else_are_no_simple_attribute(raw: bytes) -> None:
+    """Those that are cut, that say a thing twice, or are no text."""
+    assert ProtobufMembers().member(raw) is None

@@ -298,8 +298,9 @@ class BulkLoad:
 
     def _derive_traces(self, derived: DerivedTraces) -> None:
         query = statement("derived_traces").format(name=derived.name, first_seq=self.first_seq)
-        make, *forget, begin, end = query.split(";")[:5]
-        self.db.execute(make, {"metadata": derived.metadata})
+        find, make, *forget, begin, end = query.split(";")[:6]
+        self.db.execute(find, {"metadata": derived.metadata})
+        self.db.execute(make)
         for one in forget:
             self.db.execute(one)
         self.db.execute(begin, {"trace_type": derived.trace_type, "metadata": derived.metadata})
@@ -349,7 +350,7 @@ class BulkLoad:
         if self.plan.keep_rejects:
             self._insert("rejected_lines", [self._reject_row(line, reason) for line, reason in self.rejected])
             self.rejected.clear()
-        events = pa.Table.from_batches(self._pending, SCHEMA)
+        events = pa.Table.from_batches(self._pending, self._pending[0].schema if self._pending else SCHEMA)
         size = batch_rows or max(1, events.num_rows)
         inserted = events.num_rows // size * size
         for start in range(0, inserted, size):
@@ -359,7 +360,8 @@ class BulkLoad:
 
     def _insert_events(self, events: pa.Table) -> None:
         # In one piece: from several, two threads would write two half-full row groups.
-        query = statement("insert_loaded_events").format(first_seq=self.first_seq)
+        data = "data || data_end" if "data_end" in events.schema.names else "data"
+        query = statement("insert_loaded_events").format(first_seq=self.first_seq, data=data)
         self._insert_from(events, query)
         self.counts.events += events.num_rows
 

@@ -53,6 +53,8 @@ SCHEMA = pa.schema(
         ("source", _TEXT),
     ]
 )
+PARTED = SCHEMA.append(pa.field("data_end", pa.dictionary(pa.int32(), _TEXT)))
+"""Of events whose data is cut in two, as many have the same end."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def _decode_translated(decoder: LineDecoder, offset: int, translated: Translated
 
 def _with_rows(decoder: LineDecoder, given: Events, read: Decoded) -> Decoded:
     """The events that were given as rows, and what was read of the lines beside them."""
-    rows, bad = checked_rows(given, decoder.rules.event, SCHEMA)
+    rows, bad = checked_rows(given, decoder.rules.event, PARTED)
     places = given.line_places
     others = [line._replace(number=places[line.number]) for line in read.others]
     if read.events.num_rows:
@@ -155,7 +157,7 @@ def _numbered(pieces: Iterable[Decoded], first: int = 1) -> Iterator[Decoded]:
     number = first
     for chunk, events, others, _ in pieces:
         shifted = pc.add(events.column("number"), number)
-        moved = pa.RecordBatch.from_arrays([shifted, *events.columns[1:]], schema=SCHEMA)
+        moved = pa.RecordBatch.from_arrays([shifted, *events.columns[1:]], schema=events.schema)
         lines = [line._replace(number=line.number + number) for line in others]
         yield Decoded(chunk._replace(number=number), moved, lines)
         number += chunk.data.count(b"\n")
@@ -218,7 +220,7 @@ class _Worker:
             events, others = _receive(self._out), _receive(self._out)
         except (OSError, EOFError) as error:
             raise StorageFailed("a decoding process died", hint="is there enough memory?") from error
-        return Decoded(chunk, pa.ipc.read_record_batch(pa.py_buffer(events), SCHEMA), pickle.loads(others))
+        return Decoded(chunk, _unpacked(events), pickle.loads(others))
 
     def stop(self) -> None:
         self._process.kill()
@@ -242,6 +244,19 @@ def _receive(stream: IO[bytes]) -> bytes:
     return stream.read(size)
 
 
+def packed(events: pa.RecordBatch) -> pa.Buffer:
+    """A batch as bytes, with what its columns share."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, events.schema) as stream:
+        stream.write_batch(events)
+    return sink.getvalue()
+
+
+def _unpacked(data: bytes) -> pa.RecordBatch:
+    with pa.ipc.open_stream(data) as stream:
+        return stream.read_next_batch()
+
+
 def _serve() -> None:
     """The worker's loop: rules first, then chunks, until its input closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
@@ -263,7 +278,7 @@ def _serve() -> None:
                     continue
                 _send(stdout, pickle.dumps(None))
                 _send(stdout, chunk.data)
-            _send(stdout, events.serialize())
+            _send(stdout, packed(events))
             _send(stdout, pickle.dumps(others))
 
 

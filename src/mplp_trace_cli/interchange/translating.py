@@ -14,8 +14,11 @@ class Fault(NamedTuple):
     reason: str
 
 
-Row = tuple[str, str, str, str, str | None, str, int | None, float | None, str | None, str | None]
-"""The values of an EventRow, without a timestamp where it is the present."""
+Row = tuple[str, str, str, str, str | None, str, int | None, float | None, str | None, str | None, str]
+"""The values of an EventRow, without a timestamp where it is the present, and at last the end of its data.
+
+What many events share, such as the resource of spans, is only put behind the rest of the data in the store.
+"""
 
 
 class Translated(NamedTuple):

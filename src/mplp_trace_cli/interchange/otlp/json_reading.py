@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from itertools import chain
 from typing import Annotated, Any
 
 import msgspec
@@ -17,7 +18,6 @@ from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.interchange.otlp.ids import hex_id
 from mplp_trace_cli.interchange.otlp.reading_records import (
     KnownAttributes,
-    Member,
     Records,
     exception_message,
 )
@@ -33,6 +33,7 @@ from mplp_trace_cli.interchange.otlp.records import (
     scope_of,
     span_rest,
 )
+from mplp_trace_cli.interchange.otlp.simple_attributes import JsonMembers
 from mplp_trace_cli.interchange.otlp.values import integer, pairs_of, plain_value, quoted, text
 from mplp_trace_cli.interchange.translating import Translated
 
@@ -45,14 +46,10 @@ _OLD_NAME = re.compile(
     rb'|"(?:trace|span)_id"\s*:|"(?:string|int|bool|double|array|kvlist|bytes)_value"'
     rb'|"instrumentationLibrary'
 )
-_MARKS_OF_OLD_NAMES = (
-    *(b'_spans"', b'_logs"', b'_metrics"', b'_unix_nano"', b'"trace_id"', b'"span_id"', b'_value"'),
-    b'"instrumentationLibrary',
-)
-"""One of them is in every line that the pattern above is in; they are found much sooner."""
+_MARK_OF_OLD_NAMES = re.compile(rb'_(?:spans|logs|metrics|unix_nano|id|value)"\s*:')
+_OLDEST_NAME = b'"instrumentationLibrary'
+"""One of these two is in every line that the pattern above is in; they are found much sooner."""
 _NAME = re.compile(r"_([a-z])")
-_KEY, _TEXT_VALUE, _INT_VALUE = b'{"key":"', b'","value":{"stringValue":"', b'","value":{"intValue":"'
-_MOST_DIGITS = 18
 _HOMES_KEPT = 1_000
 
 Raws = list[msgspec.Raw] | None
@@ -137,7 +134,30 @@ class _Log(msgspec.Struct, rename="camel", gc=False, forbid_unknown_fields=True)
     event_name: Text = None
 
 
+class _WholeScope(msgspec.Struct, rename="camel", gc=False):
+    scope: msgspec.Raw = _ABSENT
+    schema_url: Text = None
+    spans: list[_Span] | None = None
+    log_records: list[_Log] | None = None
+    metrics: Raws = None
+
+
+class _WholeElement(msgspec.Struct, rename="camel", gc=False):
+    resource: msgspec.Raw = _ABSENT
+    schema_url: Text = None
+    scope_spans: list[_WholeScope] | None = None
+    scope_logs: list[_WholeScope] | None = None
+    scope_metrics: list[_WholeScope] | None = None
+
+
+class _WholeBody(msgspec.Struct, rename="camel", gc=False):
+    resource_spans: list[_WholeElement] | None = None
+    resource_logs: list[_WholeElement] | None = None
+    resource_metrics: list[_WholeElement] | None = None
+
+
 _decode = msgspec.json.decode
+_whole_body = msgspec.json.Decoder(_WholeBody, strict=False).decode
 _body = msgspec.json.Decoder(_Body).decode
 _element = msgspec.json.Decoder(_Element).decode
 _scope = msgspec.json.Decoder(_Scope).decode
@@ -167,13 +187,41 @@ class _Reader:
     """Reads bodies, and remembers what is likely to come again."""
 
     def __init__(self) -> None:
-        self._attributes = KnownAttributes(_pair, _simple).attributes
+        self._attributes = KnownAttributes(_pair, JsonMembers().member).attributes
         self._homes: dict[tuple[bytes, str, bytes, str], Home] = {}
 
     def body(self, line: bytes, found: Records) -> None:
         """Adds the lines of a body."""
+        before = len(found)
+        is_old = _has_old_names(line)
         try:
-            body = _body(_renamed(line) if _has_old_names(line) else line)
+            if not is_old and self._whole(_whole_body(line), found):
+                return
+        except _FAULTS:
+            found.cut(before)
+        self._parts(_renamed(line) if is_old else line, found)
+
+    def _whole(self, body: _WholeBody, found: Records) -> bool:
+        """Adds the lines of a body that was read at once; False when it has none of the lists."""
+        lists = (body.resource_spans, body.resource_logs, body.resource_metrics)
+        for element in chain.from_iterable(filter(None, lists)):
+            around = bytes(element.resource), element.schema_url or ""
+            resource_of(_object(around[0]))
+            scopes = (element.scope_spans, element.scope_logs, element.scope_metrics)
+            for scope in chain.from_iterable(filter(None, scopes)):
+                home = self._home((*around, bytes(scope.scope), scope.schema_url or ""))
+                for span in scope.spans or ():
+                    self._span(span, "", home, found)
+                for log in scope.log_records or ():
+                    self._log(log, "", home, found)
+                for metric in scope.metrics or ():
+                    _metric(metric, home, found)
+        return any(one is not None for one in lists)
+
+    def _parts(self, line: bytes, found: Records) -> None:
+        """Adds the lines of a body that is faulty somewhere: part by part, so that the rest is not lost."""
+        try:
+            body = _body(line)
         except _FAULTS as fault:
             found.fault(line, _reason(fault))
             return
@@ -205,8 +253,8 @@ class _Reader:
             found.fault(raw, _reason(fault))
             return
         for read, raws in (
-            (self._span, scope.spans),
-            (self._log, scope.log_records),
+            (self._raw_span, scope.spans),
+            (self._raw_log, scope.log_records),
             (_metric, scope.metrics),
         ):
             for record in raws or ():
@@ -223,9 +271,14 @@ class _Reader:
             home = self._homes[around] = _home(*around)
         return home.begin()
 
-    def _span(self, raw: msgspec.Raw, home: Home, found: Records) -> None:
-        one, unknown = _known(_read_span, _SPAN_NAMES, raw)
-        events, links, status = one.events, one.links, one.status
+    def _raw_span(self, raw: msgspec.Raw, home: Home, found: Records) -> None:
+        self._span(*_known(_read_span, _SPAN_NAMES, raw), home, found)
+
+    def _raw_log(self, raw: msgspec.Raw, home: Home, found: Records) -> None:
+        self._log(*_known(_read_log, _LOG_NAMES, raw), home, found)
+
+    def _span(self, one: _Span, unknown: str, home: Home, found: Records) -> None:
+        events, status = one.events, one.status
         span = Span(
             _id(one.trace_id),
             _id(one.span_id),
@@ -237,21 +290,23 @@ class _Reader:
             self._attributes_of(one.attributes),
             0 if status is None else _number(status.code, _CODES),
             "" if status is None else status.message or "",
-            span_rest(
-                trace_state=one.trace_state or "",
-                flags=one.flags or 0,
-                links=[self._link(link) for link in links] if links else (),
-                dropped=(
-                    one.dropped_attributes_count or 0,
-                    one.dropped_events_count or 0,
-                    one.dropped_links_count or 0,
-                ),
-                unknown=unknown,
-            ),
+            self._rest(one, unknown),
         )
-        inner = enumerate(events or ())
         found.add(home.span(span))
-        found.add_rows([home.span_event(span, at, self._event(one)) for at, one in inner])
+        if events:
+            found.add_rows([home.span_event(span, at, self._event(one)) for at, one in enumerate(events)])
+
+    def _rest(self, one: _Span, unknown: str) -> str:
+        flags, state, links = one.flags or 0, one.trace_state or "", one.links or ()
+        dropped = (
+            one.dropped_attributes_count or 0,
+            one.dropped_events_count or 0,
+            one.dropped_links_count or 0,
+        )
+        if not state and not links and not unknown and dropped == (0, 0, 0):
+            return f',"flags":{flags}' if flags else ""
+        found = [self._link(link) for link in links]
+        return span_rest(trace_state=state, flags=flags, links=found, dropped=dropped, unknown=unknown)
 
     def _link(self, link: _Link) -> Link:
         return Link(
@@ -269,8 +324,7 @@ class _Reader:
         dropped = event.dropped_attributes_count or 0
         return SpanEvent(name, event.time_unix_nano or 0, attributes, dropped, message)
 
-    def _log(self, raw: msgspec.Raw, home: Home, found: Records) -> None:
-        one, unknown = _known(_read_log, _LOG_NAMES, raw)
+    def _log(self, one: _Log, unknown: str, home: Home, found: Records) -> None:
         body, message = _body_of(bytes(one.body))
         found.add(
             home.log(
@@ -327,21 +381,6 @@ def _pair(raw: bytes) -> tuple[str, Any]:
     return pairs_of([_decode(raw)])[0]
 
 
-def _simple(raw: bytes) -> Member | None:
-    """The member of an attribute that is text or an integer, from its bytes as most senders write them."""
-    if raw[:8] != _KEY or raw[-3:] != b'"}}' or raw.count(b'"') != 10 or b"\\" in raw:
-        return None
-    key, found, value = raw[8:-3].partition(_TEXT_VALUE)
-    if found:
-        name = key.decode()
-        return name, f'"{name}":"{value.decode()}"'
-    key, found, value = raw[8:-3].partition(_INT_VALUE)
-    if not found or not value.isdigit() or len(value) > _MOST_DIGITS or value[:1] == b"0" != value:
-        return None
-    name = key.decode()
-    return name, f'"{name}":{value.decode()}'
-
-
 def _body_of(raw: bytes) -> tuple[str, str | None]:
     """The JSON text of a body and, where it is text, itself; an empty one when there is none."""
     if raw in (b"", b"null"):
@@ -363,7 +402,8 @@ def _number(value: int | str | None, names: Mapping[str, int]) -> int:
 
 
 def _has_old_names(line: bytes) -> bool:
-    return any(mark in line for mark in _MARKS_OF_OLD_NAMES) and _OLD_NAME.search(line) is not None
+    is_likely = _MARK_OF_OLD_NAMES.search(line) is not None or _OLDEST_NAME in line
+    return is_likely and _OLD_NAME.search(line) is not None
 
 
 def _renamed(line: bytes) -> bytes:

@@ -21,7 +21,6 @@ from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.interchange.otlp.protobuf_messages import ELEMENTS, Request
 from mplp_trace_cli.interchange.otlp.reading_records import (
     KnownAttributes,
-    Member,
     Records,
     exception_message,
 )
@@ -35,15 +34,13 @@ from mplp_trace_cli.interchange.otlp.records import (
     scope_of,
     span_rest,
 )
-from mplp_trace_cli.interchange.otlp.values import INT64, plain_message, quoted, text
-from mplp_trace_cli.interchange.otlp.wire import LOGS, METRICS, SPANS, WireFault, broken, signal_of, varint
+from mplp_trace_cli.interchange.otlp.simple_attributes import ProtobufMembers
+from mplp_trace_cli.interchange.otlp.values import plain_message, quoted, text
+from mplp_trace_cli.interchange.otlp.wire import LOGS, METRICS, SPANS, WireFault, broken, signal_of
 from mplp_trace_cli.interchange.translating import Row, Translated
 
 _HOMES_KEPT = 1_000
 _STATUSES_KEPT = 10_000
-_KEY, _VALUE, _STRING, _INTEGER = 0x0A, 0x12, 0x0A, 0x18
-"""Tags of a KeyValue, and of the value in it."""
-_LEAST = 6
 
 
 class ProtobufTranslator:
@@ -71,7 +68,7 @@ class _Reader:
     """Reads elements, and remembers what is likely to come again."""
 
     def __init__(self) -> None:
-        self._known = KnownAttributes(_pair, _simple)
+        self._known = KnownAttributes(_pair, ProtobufMembers().member)
         self._attributes = self._known.attributes
         self._homes: dict[tuple[bytes, str, bytes, str], Home] = {}
         self._statuses: dict[bytes, tuple[int, str]] = {}
@@ -199,22 +196,6 @@ def _home(resource: bytes, resource_schema: str, scope: bytes, scope_schema: str
 def _pair(raw: bytes) -> tuple[str, Any]:
     pair = KeyValue.FromString(raw)
     return pair.key, plain_message(pair.value)
-
-
-def _simple(raw: bytes) -> Member | None:
-    """The member of an attribute that is a short text or an integer, from its bytes."""
-    size = len(raw)
-    if size < _LEAST or raw[0] != _KEY or (at := raw[1] + 2) + 4 > size:
-        return None
-    if raw[at] != _VALUE or raw[at + 1] != size - at - 2:
-        return None
-    kind, key = raw[at + 2], raw[2:at].decode()
-    if kind == _STRING and raw[at + 3] == size - at - 4:
-        return key, f"{quoted(key)}:{quoted(raw[at + 4 :].decode())}"
-    if kind != _INTEGER:
-        return None
-    number, end = varint(raw, at + 3, size)
-    return (key, f"{quoted(key)}:{number}") if end == size and number in INT64 else None
 
 
 def _body(raws: Sequence[bytes]) -> tuple[str, str | None]:

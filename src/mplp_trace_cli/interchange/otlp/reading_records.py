@@ -9,18 +9,17 @@ from typing import Any
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.interchange.otlp.points import points_of
 from mplp_trace_cli.interchange.otlp.records import Attributes, Home
+from mplp_trace_cli.interchange.otlp.simple_attributes import Member
 from mplp_trace_cli.interchange.otlp.values import Plain, are_odd, quoted, text
 from mplp_trace_cli.interchange.translating import Events, Fault, Row, Translated
 
-MOST_KEPT = 10_000
+MOST_KEPT = 4_000
 """Attributes that are remembered; then all are forgotten, and those that come often come again."""
 LONGEST_KEPT = 400
 _EXCEPTION = "exception"
 _MESSAGE = "exception.message"
 
 Pair = tuple[str, Plain]
-Member = tuple[str, str]
-"""The key of an attribute, and the JSON text of it as a member of an object."""
 
 
 class Records:
@@ -37,6 +36,14 @@ class Records:
         self._found.append(found)
         if isinstance(found, str):
             self._are_rows = False
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def cut(self, count: int) -> None:
+        """Forgets all but the first so many."""
+        del self._found[count:]
+        self._faults = [fault for fault in self._faults if fault.line < count]
 
     def fault(self, raw: bytes, reason: str) -> None:
         """Holds the place of a record that is none."""

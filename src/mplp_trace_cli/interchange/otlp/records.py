@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
+
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.json_text import parse
 from mplp_trace_cli.interchange.otlp.own import (
@@ -52,7 +54,7 @@ _WORDS = {
 _LEVEL_OF_WORD = {word: level for level, words in _WORDS.items() for word in words}
 
 
-class Attributes(NamedTuple):
+class Attributes(msgspec.Struct, frozen=True, gc=False):
     """Attributes as JSON text: the members of an object or, where they cannot be, a list of KeyValue."""
 
     members: str = ""
@@ -78,7 +80,7 @@ class Attributes(NamedTuple):
 NO_ATTRIBUTES = Attributes()
 
 
-class Span(NamedTuple):
+class Span(msgspec.Struct, frozen=True, gc=False):
     """A span without its events. `rest` is the text of `span_rest`."""
 
     trace_id: str
@@ -94,7 +96,7 @@ class Span(NamedTuple):
     rest: str = ""
 
 
-class SpanEvent(NamedTuple):
+class SpanEvent(msgspec.Struct, frozen=True, gc=False):
     """An event of a span; `message` is what it says of an exception."""
 
     name: str
@@ -179,11 +181,13 @@ class Home:
         named = attributes.get("service.name") if isinstance(attributes, Mapping) else None
         self.service = named if isinstance(named, str) and named else None
         self.scope = str(scope.get("name", ""))
-        self._around = "".join(
+        around = [
             f',"{name}":{text(value)}' for name, value in (("resource", resource), ("scope", scope)) if value
-        )
+        ]
+        self._end = "".join(around) + "}}"
         self._attributes = attributes
         self._trace_id = ""
+        self._last_trace_id = ""
         self._is_own = self.scope == SCOPE
         self._seen: dict[str, int] = {}
 
@@ -207,30 +211,26 @@ class Home:
             return own
         event_id, trace_id, odd = self._ids(span)
         start, end, status, said = span.start_ns, span.end_ns, span.status, span.status_message
-        otlp = f',"kind":{_kind(span.kind)}' if span.kind else ""
-        if start:
-            otlp += f',"start_ns":{start}'
-        if end:
-            otlp += f',"end_ns":{end}'
-        if status or said:
-            otlp += _status(status, said)
-        parent: str | None = span.parent
-        if not parent or not is_span_id(parent):
-            odd += f',"parent":{quoted(span.parent)}' if parent else ""
-            parent = None
-        if not span.name:
+        parent, name = span.parent, span.name
+        times = f',"start_ns":{start},"end_ns":{end}' if start and end else _times(start, end)
+        outcome = _status(status, said) if status or said else ""
+        if parent and not is_span_id(parent):
+            odd += f',"parent":{quoted(parent)}'
+            parent = ""
+        if not name:
             odd += ',"name":""'
         return (
             event_id,
             trace_id,
-            span.name or "span",
+            name or "span",
             "error" if status == ERROR else "info",
             said or None,
-            self._data("span", otlp + odd + span.rest, span.attributes),
+            _data("span", f"{_kind(span.kind)}{times}{outcome}{odd}{span.rest}", span.attributes),
             _instant(end or start),
             (end - start) / 1e6 if end >= start > 0 else None,
-            parent,
+            parent or None,
             self.service,
+            self._end,
         )
 
     def span_event(self, span: Span, place: int, event: SpanEvent) -> Row:
@@ -247,11 +247,12 @@ class Home:
             event.name or "event",
             "error" if event.name == "exception" else "info",
             event.message,
-            self._data("event", otlp, event.attributes),
+            _data("event", otlp, event.attributes),
             _instant(event.time_ns or span.start_ns),
             None,
             span_id,
             self.service,
+            self._end,
         )
 
     def log(self, log: Log) -> Row:
@@ -261,9 +262,9 @@ class Home:
         if log.span_id and parent is None:
             odd += f',"span_id":{quoted(log.span_id)}'
         message = log.message if log.message is not None else log.body
-        data = self._data("log", _log_members(log) + odd, log.attributes)
+        data = _data("log", _log_members(log) + odd, log.attributes)
         return (
-            self._id_of("log", f"{trace_id} {parent} {data}"),
+            self._id_of("log", f"{trace_id} {parent} {data}{self._end}"),
             trace_id,
             log.event_name or "log",
             level_of(log.severity, log.severity_text),
@@ -273,6 +274,7 @@ class Home:
             None,
             parent,
             self.service,
+            self._end,
         )
 
     def point(self, point: Point) -> Row | str:
@@ -288,9 +290,9 @@ class Home:
         }
         otlp = text({**({"attributes": attributes} if attributes else {}), **point.otlp})[1:-1]
         odd = ("" if point.name else ',"name":""') + ("" if point.unit else ',"unit":""')
-        data = self._data("metric", f",{otlp}{odd}", Attributes(text(standard)[1:-1]))
+        data = _data("metric", f",{otlp}{odd}", Attributes(text(standard)[1:-1]))
         return (
-            self._id_of("metric", data),
+            self._id_of("metric", data + self._end),
             self.trace_id,
             "performance_metric",
             "info",
@@ -300,6 +302,7 @@ class Home:
             None,
             None,
             self.service,
+            self._end,
         )
 
     def _own_span(self, span: Span) -> str | None:
@@ -337,20 +340,20 @@ class Home:
         )
         return None if line is None else line.decode() + "\n"
 
-    def _data(self, signal: str, otlp: str, attributes: Attributes) -> str:
-        members, verbatim = attributes
-        before = f"{members}," if members else ""
-        odd = f',"attributes":{verbatim}' if verbatim else ""
-        return f'{{{before}"otlp":{{"signal":"{signal}"{otlp}{odd}{self._around}}}}}'
-
     def _ids(self, span: Span) -> tuple[str, str, str]:
         """The ids of the event and the trace of a span, and what is to be said of ids that are none."""
-        if is_span_id(span.span_id) and is_trace_id(span.trace_id):
+        if is_span_id(span.span_id) and self._is_trace_id(span.trace_id):
             return span.span_id, span.trace_id, ""
         trace_id, odd = self._trace_of(span.trace_id)
         if is_span_id(span.span_id):
             return span.span_id, trace_id, odd
         return "span-" + _digest(repr(span))[:16], trace_id, odd + f',"span_id":{quoted(span.span_id)}'
+
+    def _is_trace_id(self, trace_id: str) -> bool:
+        """As `is_trace_id`, for spans of one trace that come one after the other."""
+        if trace_id != self._last_trace_id and is_trace_id(trace_id):
+            self._last_trace_id = trace_id
+        return trace_id == self._last_trace_id != ""
 
     def _trace_of(self, trace_id: str) -> tuple[str, str]:
         if is_trace_id(trace_id):
@@ -404,8 +407,24 @@ def _present(**members: Any) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value}
 
 
+def _data(signal: str, otlp: str, attributes: Attributes) -> str:
+    """The data of an event but for its end, which all of one home share."""
+    members, verbatim = attributes.members, attributes.verbatim
+    odd = f',"attributes":{verbatim}' if verbatim else ""
+    if members:
+        return f'{{{members},"otlp":{{"signal":"{signal}"{otlp}{odd}'
+    return f'{{"otlp":{{"signal":"{signal}"{otlp}{odd}'
+
+
+@lru_cache(1000)
 def _kind(kind: int) -> str:
-    return f'"{KINDS[kind]}"' if 0 < kind < len(KINDS) else str(kind)
+    if not kind:
+        return ""
+    return f',"kind":"{KINDS[kind]}"' if 0 < kind < len(KINDS) else f',"kind":{kind}'
+
+
+def _times(start: int, end: int) -> str:
+    return "".join(f',"{name}":{at}' for name, at in (("start_ns", start), ("end_ns", end)) if at)
 
 
 @lru_cache(1000)

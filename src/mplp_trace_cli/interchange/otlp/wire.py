@@ -185,19 +185,20 @@ def signal_of(element: Buffer) -> str | None:
     to nothing is a log record: a span has its ids, a metric its name.
     """
     fitting = [LOGS, SPANS, METRICS]
-    sure: list[str] = []
+    seen: set[tuple[int, int]] = set()
     records = 0
     for record in _records(element):
         found = {(field.number, field.wire_type) for field in fields(record, 0, len(record))}
         fitting = [one for one in fitting if _fits(found, _SHAPES[one])]
         if METRICS in fitting and not _has_text_first(record):
             fitting.remove(METRICS)
-        sure = [one for one in fitting if found & _SHAPES[one].certain]
+        seen |= found
         records += 1
         if len(fitting) <= 1 or records == _SNIFFED_RECORDS:
             break
     if records and not fitting:
         raise WireFault("neither spans, log records nor metrics")
+    sure = [one for one in fitting if seen & _SHAPES[one].certain]
     return (sure or fitting)[0] if records else None
 
 
