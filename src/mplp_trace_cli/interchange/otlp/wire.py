@@ -148,6 +148,7 @@ class _Shape(NamedTuple):
     certain: frozenset[tuple[int, int]]
 
 
+_ID_BYTES = 16
 SPANS, LOGS, METRICS = "spans", "logs", "metrics"
 _SHAPES = {
     SPANS: _Shape(
@@ -208,9 +209,9 @@ def _fits(found: set[tuple[int, int]], shape: _Shape) -> bool:
 
 def _has_text_first(record: Buffer) -> bool:
     """True unless field 1 is there and no text: a metric's name is one, the id of a trace hardly ever."""
-    texts = [record[field.value : field.end] for field in fields(record, 0, len(record)) if field.number == 1]
+    first = [record[field.value : field.end] for field in fields(record, 0, len(record)) if field.number == 1]
     try:
-        return all(str(one, "utf-8").isprintable() for one in texts)
+        return all(str(one, "utf-8").isprintable() or len(one) != _ID_BYTES for one in first)
     except UnicodeDecodeError:
         return False
 
