@@ -22,7 +22,8 @@ from mplp_trace_cli import TraceModuleOptions, initialize_trace_module
 from mplp_trace_cli.domain.enums import Level, TraceStatus, TraceType
 from mplp_trace_cli.domain.json_text import members
 from mplp_trace_cli.domain.times import format_instant, parse_instant
-from mplp_trace_cli.interchange.mplp.parts import DocumentRules, EventCells, TraceCells, event_text, header_of
+from mplp_trace_cli.interchange.exporting import ExportedTrace
+from mplp_trace_cli.interchange.mplp.parts import DocumentRules, EventCells, event_text, header_of
 from mplp_trace_cli.interchange.mplp.quick import quick_line
 from mplp_trace_cli.interchange.mplp.reading import looks_like
 from mplp_trace_cli.interchange.mplp.records import Home, Times, event_fields, reads_back, trace_fields
@@ -274,7 +275,7 @@ events_kept = st.builds(
     timestamp=instants,
 )
 traces_kept = st.builds(
-    TraceCells,
+    ExportedTrace,
     trace_id=any_ids,
     context_id=names | any_ids,
     execution_id=st.none() | texts,
@@ -333,7 +334,7 @@ def test_events_of_our_own_are_read_the_quick_way() -> None:
 
 @settings(max_examples=30)
 @given(trace=traces_kept)
-def test_any_trace_is_valid_and_read_back(conformance: Path, trace: TraceCells) -> None:
+def test_any_trace_is_valid_and_read_back(conformance: Path, trace: ExportedTrace) -> None:
     """Whatever its metadata claim to be."""
     if trace.status != "active":
         trace = trace._replace(completed_at=trace.started_at + 1)

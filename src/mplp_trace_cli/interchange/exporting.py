@@ -5,11 +5,12 @@ DuckDB renders the rows; text goes through a pipe into a faster compressor than 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.enums import unknown_word
@@ -57,6 +58,28 @@ class ExportReport:
     bytes: int = 0
     notes: tuple[str, ...] = ()
     """What the format could not carry, a line each."""
+
+
+class ExportedTrace(NamedTuple):
+    """A trace as a writer gets it: metadata and tags are JSON text, instants microseconds since 1970."""
+
+    trace_id: str
+    context_id: str
+    execution_id: str | None
+    trace_type: str
+    name: str
+    description: str | None
+    status: str
+    metadata: str
+    tags: str
+    started_at: int
+    completed_at: int | None
+    expires_at: int | None
+
+    def plain(self) -> dict[str, Any]:
+        """The fields that have no time in them, as values; metadata as text."""
+        row = self._asdict() | {"tags": json.loads(self.tags) or None}
+        return {name: value for name, value in row.items() if not name.endswith("_at")}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, JsonFault, Member, members, parse
 from mplp_trace_cli.domain.times import SECOND_US, format_instant, parse_instant
+from mplp_trace_cli.interchange.exporting import ExportedTrace
 from mplp_trace_cli.interchange.mplp.records import (
     Home,
     Times,
@@ -49,28 +50,6 @@ VERSION = "1.0.0"
 Pairs = list[tuple[str, str]]
 encoded = json.JSONEncoder(ensure_ascii=False).encode
 _KINDS: dict[str, type[Closed]] = {"meta": Metadata, "governance": Governance, "root_span": Span}
-
-
-class TraceCells(NamedTuple):
-    """A trace as it is kept: metadata and tags are JSON text, instants µs since 1970."""
-
-    trace_id: str
-    context_id: str
-    execution_id: str | None
-    trace_type: str
-    name: str
-    description: str | None
-    status: str
-    metadata: str
-    tags: str
-    started_at: int
-    completed_at: int | None
-    expires_at: int | None
-
-    def plain(self) -> dict[str, Any]:
-        """The fields that have no time in them, as values; metadata as text."""
-        row = self._asdict() | {"tags": json.loads(self.tags) or None}
-        return {name: value for name, value in row.items() if not name.endswith("_at")}
 
 
 class EventCells(NamedTuple):
@@ -120,7 +99,7 @@ def _second_text(second: int) -> str:
 # -- the header ------------------------------------------------------------------------------------
 
 
-def header_of(trace: TraceCells) -> tuple[list[str], DocumentRules]:
+def header_of(trace: ExportedTrace) -> tuple[list[str], DocumentRules]:
     """All members of a document but its lists, as texts, and how these are to be written."""
     kept = _kept_document(trace.metadata)
     pairs = _header_of_others(trace, kept) if kept else None
@@ -140,7 +119,7 @@ def _kept_document(metadata: str) -> dict[str, Member]:
     return {member.key: member for member in members(kept.text)}
 
 
-def _header_of_others(trace: TraceCells, kept: dict[str, Member]) -> Pairs | None:
+def _header_of_others(trace: ExportedTrace, kept: dict[str, Member]) -> Pairs | None:
     """The header as it was read; None where that would not be read back as this trace."""
     said = {
         "trace_id": encoded(trace.trace_id),
@@ -172,7 +151,7 @@ def _is_valid(member: Member) -> bool:
     )
 
 
-def _own_header(trace: TraceCells, kept: dict[str, Member]) -> Pairs:
+def _own_header(trace: ExportedTrace, kept: dict[str, Member]) -> Pairs:
     fitting = {name: member for name, member in kept.items() if _is_valid(member)}
     pairs = [("meta", _meta(trace, fitting.get("meta")))]
     if "governance" in fitting:
@@ -198,7 +177,7 @@ def _plan_id(metadata: str) -> Member | None:
     return next((one for one in members(metadata) if one.key == "plan_id" and fits_id(one.value)), None)
 
 
-def _meta(trace: TraceCells, kept: Member | None) -> str:
+def _meta(trace: ExportedTrace, kept: Member | None) -> str:
     versions = [("protocol_version", f'"{VERSION}"'), ("schema_version", f'"{VERSION}"')]
     pairs = [*versions, ("created_at", instant_text(trace.started_at))]
     if kept is not None:
@@ -206,7 +185,7 @@ def _meta(trace: TraceCells, kept: Member | None) -> str:
     return object_of(pairs if trace.tags == "[]" else [*pairs, ("tags", trace.tags)])
 
 
-def _root_span(trace: TraceCells, kept: Member | None) -> str:
+def _root_span(trace: ExportedTrace, kept: Member | None) -> str:
     own = {
         "trace_id": f'"{mapped_id(trace.trace_id)}"',
         "span_id": f'"{span_id(trace.trace_id)}"',
@@ -220,7 +199,7 @@ def _root_span(trace: TraceCells, kept: Member | None) -> str:
     return object_of((texts | {"attributes": object_of(attributes.items())}).items())
 
 
-def _attributes(trace: TraceCells) -> dict[str, str]:
+def _attributes(trace: ExportedTrace) -> dict[str, str]:
     texts = {
         "name": trace.name,
         "trace_type": trace.trace_type,

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from mplp_trace_cli.domain.json_text import parse
 from mplp_trace_cli.domain.times import MIN_INSTANT
+from mplp_trace_cli.interchange.exporting import ExportedTrace
 from mplp_trace_cli.interchange.mplp.parts import (
     DocumentRules,
     EventCells,
-    TraceCells,
     encoded,
     instant_text,
     segment_of_others,
@@ -31,7 +31,7 @@ class _Span(NamedTuple):
     finished_at: int | None
 
 
-def segments_of(trace: TraceCells, rules: DocumentRules, events: Iterable[EventCells]) -> Iterator[str]:
+def segments_of(trace: ExportedTrace, rules: DocumentRules, events: Iterable[EventCells]) -> Iterator[str]:
     """The elements of `segments`; a stage that was not ended is as the trace is."""
     if rules.of_others:
         found = (segment_of_others(rules, event) for event in events if event.event_type == SEGMENT)

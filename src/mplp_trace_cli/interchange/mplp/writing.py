@@ -11,11 +11,10 @@ from operator import itemgetter
 from typing import IO, Any, NamedTuple
 
 from mplp_trace_cli.domain.words import counted
-from mplp_trace_cli.interchange.exporting import Export
+from mplp_trace_cli.interchange.exporting import Export, ExportedTrace
 from mplp_trace_cli.interchange.mplp.parts import (
     DocumentRules,
     EventCells,
-    TraceCells,
     event_text,
     header_of,
 )
@@ -63,7 +62,7 @@ def _shape(destination: str, traces: int) -> _Shape:
 
 def _document(parts: Iterable[tuple[Any, ...]], gap: str) -> Iterator[str]:
     rows = iter(parts)
-    trace = TraceCells(*next(rows)[1:])
+    trace = ExportedTrace(*next(rows)[1:])
     members, rules = header_of(trace)
     yield "{" + f",{gap}".join(members)
     for part, cells in groupby(rows, itemgetter(0)):

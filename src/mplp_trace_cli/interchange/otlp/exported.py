@@ -9,11 +9,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mplp_trace_cli.domain.event_row import EventRow
-from mplp_trace_cli.interchange.exporting import Export
+from mplp_trace_cli.domain.metric import MetricRow
+from mplp_trace_cli.interchange.exporting import Export, ExportedTrace
 from mplp_trace_cli.interchange.otlp.batches import Home, Record
 from mplp_trace_cli.interchange.otlp.own_records import (
-    SampleColumns,
-    TraceColumns,
     event_span,
     own_home,
     sample_metric,
@@ -49,14 +48,14 @@ def event_records(rows: Iterable[tuple[Any, ...]], homes: _OwnHomes | None = Non
 def _traces(export: Export, homes: _OwnHomes) -> Iterator[Record]:
     home = homes.of("traces", None)
     for row in rows_of(export.db, statement("otlp_traces")):
-        trace = TraceColumns(*row)
+        trace = ExportedTrace(*row)
         yield Record(home, trace_span(trace), OWN_SIZE + 2 * len(trace.metadata))
 
 
 def _samples(export: Export, homes: _OwnHomes) -> Iterator[Record]:
     home = homes.of("metrics", None)
     for row in rows_of(export.db, statement("otlp_metrics")):
-        sample = SampleColumns(*row)
+        sample = MetricRow(*row)
         yield Record(home, sample_metric(sample), OWN_SIZE + 2 * len(sample.labels))
 
 

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from mplp_trace_cli.domain.event_row import EventRow
+from mplp_trace_cli.domain.metric import MetricRow
 from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.domain.w3c import is_span_id, is_trace_id, w3c_span_id, w3c_trace_id
+from mplp_trace_cli.interchange.exporting import ExportedTrace
 from mplp_trace_cli.interchange.otlp.own import KIND, NO_SOURCE, NS, RESERVED, SCOPE, root_span_id
 from mplp_trace_cli.interchange.otlp.values import OTLP, are_int64, is_deeper, key_values, otlp_value
 
@@ -31,36 +33,6 @@ _INSTANT: Json = {"key": "mplp.instant", "value": {"boolValue": True}}
 _ODD_SOURCES = ("", NO_SOURCE)
 _LONG_NUMBER = re.compile("[0-9]{19}")
 _encode, _decode = msgspec.json.encode, msgspec.json.decode
-
-
-class TraceColumns(NamedTuple):
-    """A trace as it is exported: metadata and tags are JSON text, instants microseconds since 1970."""
-
-    trace_id: str
-    context_id: str
-    execution_id: str | None
-    trace_type: str
-    name: str
-    description: str | None
-    status: str
-    metadata: str
-    tags: str
-    started_at: int
-    completed_at: int | None
-    expires_at: int | None
-
-
-class SampleColumns(NamedTuple):
-    """A metric sample as it is exported: labels and buckets are JSON text."""
-
-    name: str
-    type: str
-    value: float
-    unit: str | None
-    help: str | None
-    labels: str
-    buckets: str | None
-    timestamp: int
 
 
 class _TraceIds(NamedTuple):
@@ -106,7 +78,7 @@ def event_span(event: EventRow, *, has_root: bool) -> Json:
     return span
 
 
-def trace_span(trace: TraceColumns) -> Json:
+def trace_span(trace: ExportedTrace) -> Json:
     """A trace as the span on which its events hang; while it is active it has no end."""
     ids = _ids_of(trace.trace_id)
     said = _texts(
@@ -137,7 +109,7 @@ def trace_span(trace: TraceColumns) -> Json:
     return span
 
 
-def sample_metric(sample: SampleColumns) -> Json:
+def sample_metric(sample: MetricRow) -> Json:
     """A sample as a metric with one point: a counter's increment is a delta."""
     header = {"name": sample.name, "unit": sample.unit, "description": sample.help}
     kept = {name: text for name, text in header.items() if text}
@@ -231,7 +203,7 @@ def _is_plain(key: str) -> bool:
     return key not in ("", OTLP) and not key.startswith(RESERVED)
 
 
-def _sample_attributes(sample: SampleColumns, bounds: list[float]) -> list[Json]:
+def _sample_attributes(sample: MetricRow, bounds: list[float]) -> list[Json]:
     buckets = _encode(bounds).decode() if bounds else None
     said = _texts(
         ("unit", sample.unit if sample.unit == "" else None),
@@ -242,7 +214,7 @@ def _sample_attributes(sample: SampleColumns, bounds: list[float]) -> list[Json]
     return [*said, *_object("labels", sample.labels)]
 
 
-def _is_histogram(sample: SampleColumns) -> bool:
+def _is_histogram(sample: MetricRow) -> bool:
     return sample.type == "histogram"
 
 
