@@ -103,7 +103,7 @@ run events --trace @last
 
 step "For other tools, and back: OpenTelemetry, Perfetto, MPLP documents"
 run export -o run.otlp.jsonl --since 5m
-run export -o run.chrome.json --since 5m
+run export -o run.perfetto.json --since 5m
 run export -o run.mplp.json --since 5m
 run --db other.duckdb import run.otlp.jsonl
 run --db other.duckdb query
