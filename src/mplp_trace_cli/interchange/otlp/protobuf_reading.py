@@ -18,6 +18,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from mplp_trace_cli.domain.errors import InvalidInput
+from mplp_trace_cli.interchange.otlp.plain_spans import PlainSpans
 from mplp_trace_cli.interchange.otlp.protobuf_messages import ELEMENTS, Request
 from mplp_trace_cli.interchange.otlp.reading_records import (
     KnownAttributes,
@@ -72,6 +73,7 @@ class _Reader:
         self._attributes = self._known.attributes
         self._homes: dict[tuple[bytes, str, bytes, str], Home] = {}
         self._statuses: dict[bytes, tuple[int, str]] = {}
+        self._plain = PlainSpans(self._known.members, self._status)
 
     def element(self, raw: bytes, found: Records) -> None:
         """Adds the lines of an element of a request."""
@@ -96,12 +98,19 @@ class _Reader:
     def _spans(self, spans: Iterable[Any], home: Home, found: Records) -> None:
         for one in spans:
             try:
-                span = self._span(one)
-                found.add(home.span(span))
-                if one.events:
-                    found.add_rows(self._events(one.events, span, home))
+                row = None if home.is_own else self._plain.row(one, home)
+                if row is None:
+                    self._whole(one, home, found)
+                else:
+                    found.add(row)
             except (InvalidInput, DecodeError) as fault:
                 found.fault(one.SerializeToString(), str(fault))
+
+    def _whole(self, one: Any, home: Home, found: Records) -> None:
+        span = self._span(one)
+        found.add(home.span(span))
+        if one.events:
+            found.add_rows(self._events(one.events, span, home))
 
     def _span(self, one: Any) -> Span:
         status = one.status
@@ -114,7 +123,7 @@ class _Reader:
             one.kind,
             one.start_time_unix_nano,
             one.end_time_unix_nano,
-            self._attributes(one.attributes),
+            self._attributes(one.attributes[:]),
             code,
             message,
             self._rest(one),
@@ -151,7 +160,7 @@ class _Reader:
     def _events(self, events: Iterable[Any], span: Span, home: Home) -> list[Row]:
         made = []
         for place, one in enumerate(events):
-            name, attributes = one.name, self._attributes(one.attributes)
+            name, attributes = one.name, self._attributes(one.attributes[:])
             message = exception_message(name, attributes)
             event = SpanEvent(name, one.time_unix_nano, attributes, one.dropped_attributes_count, message)
             made.append(home.span_event(span, place, event))
@@ -176,7 +185,7 @@ class _Reader:
             body,
             message,
             one.event_name,
-            self._attributes(one.attributes),
+            self._attributes(one.attributes[:]),
             one.flags,
             one.dropped_attributes_count,
         )

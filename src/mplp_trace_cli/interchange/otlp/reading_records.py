@@ -63,7 +63,7 @@ class Records:
         """All of it."""
         found, count = self._found, len(self._found)
         if self._are_rows and not self._faults:
-            return Translated(b"", [], Events(found, range(count), (), count))  # type: ignore[arg-type]
+            return Translated(b"", [], Events(found, list(range(count)), (), count))  # type: ignore[arg-type]
         rows: list[Row] = [one for one in found if type(one) is tuple]  # type: ignore[misc]
         places = [place for place, one in enumerate(found) if type(one) is tuple]
         lines = [(place, one) for place, one in enumerate(found) if isinstance(one, str)]
@@ -95,10 +95,15 @@ class KnownAttributes(dict[bytes, Member]):
 
     def attributes(self, raws: Collection[bytes]) -> Attributes:
         """What a list of attributes says."""
-        found = dict(map(self._get, raws))
-        if are_odd(found, len(raws)):
+        members = self.members(raws)
+        if raws and not members:
             return Attributes.of([self._read(raw) for raw in raws])
-        return Attributes(",".join(found.values()))
+        return Attributes(members)
+
+    def members(self, raws: Collection[bytes]) -> str:
+        """The members of the object that attributes are; empty for none, and for those that are no object."""
+        found = dict(map(self._get, raws))
+        return "" if are_odd(found, len(raws)) else ",".join(found.values())
 
 
 def exception_message(name: str, attributes: Attributes) -> str | None:

@@ -184,11 +184,11 @@ class Home:
         around = [
             f',"{name}":{text(value)}' for name, value in (("resource", resource), ("scope", scope)) if value
         ]
-        self._end = "".join(around) + "}}"
+        self.end = "".join(around) + "}}"
         self._attributes = attributes
         self._trace_id = ""
         self._last_trace_id = ""
-        self._is_own = self.scope == SCOPE
+        self.is_own = self.scope == SCOPE
         self._seen: dict[str, int] = {}
 
     def begin(self) -> Home:
@@ -207,13 +207,13 @@ class Home:
 
     def span(self, span: Span) -> Row | str:
         """The event of a span; of one of our own, the line that it was made of."""
-        if self._is_own and KIND in span.attributes.members and (own := self._own_span(span)):
+        if self.is_own and KIND in span.attributes.members and (own := self._own_span(span)):
             return own
         event_id, trace_id, odd = self._ids(span)
         start, end, status, said = span.start_ns, span.end_ns, span.status, span.status_message
         parent, name = span.parent, span.name
         times = f',"start_ns":{start},"end_ns":{end}' if start and end else _times(start, end)
-        outcome = _status(status, said) if status or said else ""
+        outcome = status_member(status, said) if status or said else ""
         if parent and not is_span_id(parent):
             odd += f',"parent":{quoted(parent)}'
             parent = ""
@@ -225,12 +225,12 @@ class Home:
             name or "span",
             "error" if status == ERROR else "info",
             said or None,
-            _data("span", f"{_kind(span.kind)}{times}{outcome}{odd}{span.rest}", span.attributes),
+            _data("span", f"{kind_member(span.kind)}{times}{outcome}{odd}{span.rest}", span.attributes),
             _instant(end or start),
             (end - start) / 1e6 if end >= start > 0 else None,
             parent or None,
             self.service,
-            self._end,
+            self.end,
         )
 
     def span_event(self, span: Span, place: int, event: SpanEvent) -> Row:
@@ -252,7 +252,7 @@ class Home:
             None,
             span_id,
             self.service,
-            self._end,
+            self.end,
         )
 
     def log(self, log: Log) -> Row:
@@ -264,7 +264,7 @@ class Home:
         message = log.message if log.message is not None else log.body
         data = _data("log", _log_members(log) + odd, log.attributes)
         return (
-            self._id_of("log", f"{trace_id} {parent} {data}{self._end}"),
+            self._id_of("log", f"{trace_id} {parent} {data}{self.end}"),
             trace_id,
             log.event_name or "log",
             level_of(log.severity, log.severity_text),
@@ -274,12 +274,12 @@ class Home:
             None,
             parent,
             self.service,
-            self._end,
+            self.end,
         )
 
     def point(self, point: Point) -> Row | str:
         """The event of a metric point; of one of our own, the line that it was made of."""
-        if self._is_own and (own := self._own_point(point)):
+        if self.is_own and (own := self._own_point(point)):
             return own
         attributes = plain_attributes(point.attributes)
         standard = {
@@ -292,7 +292,7 @@ class Home:
         odd = ("" if point.name else ',"name":""') + ("" if point.unit else ',"unit":""')
         data = _data("metric", f",{otlp}{odd}", Attributes(text(standard)[1:-1]))
         return (
-            self._id_of("metric", data + self._end),
+            self._id_of("metric", data + self.end),
             self.trace_id,
             "performance_metric",
             "info",
@@ -302,7 +302,7 @@ class Home:
             None,
             None,
             self.service,
-            self._end,
+            self.end,
         )
 
     def _own_span(self, span: Span) -> str | None:
@@ -417,7 +417,8 @@ def _data(signal: str, otlp: str, attributes: Attributes) -> str:
 
 
 @lru_cache(1000)
-def _kind(kind: int) -> str:
+def kind_member(kind: int) -> str:
+    """The member that tells the kind of a span; empty for none."""
     if not kind:
         return ""
     return f',"kind":"{KINDS[kind]}"' if 0 < kind < len(KINDS) else f',"kind":{kind}'
@@ -428,7 +429,8 @@ def _times(start: int, end: int) -> str:
 
 
 @lru_cache(1000)
-def _status(code: int, message: str) -> str:
+def status_member(code: int, message: str) -> str:
+    """The member that tells the status of a span."""
     return f',"status":{text(_present(code=_STATUS.get(code, code), message=message))}'
 
 

@@ -22,6 +22,8 @@ MOST_HEADS = 10_000
 _KEY, _VALUE, _TEXT, _INTEGER, _DOUBLE = 0x0A, 0x12, 0x0A, 0x18, 0x21
 """Tags of a KeyValue, and of the value in it."""
 _MOST_VARINT = 0x7F
+_CONTINUED = (0, 0, 0x80, 0x8080)
+"""Those of the highest bits that are set in a varint of so many bytes."""
 _MOST_INTEGER_BYTES = 9
 """Of those that are not negative."""
 _double = struct.Struct("<d").unpack_from
@@ -76,6 +78,10 @@ class ProtobufMembers(dict[bytes, _Head]):
 
 def _integer(value: bytes) -> str | None:
     """The text of a varint that is not negative; None for bytes that are something else too."""
+    if len(value) < len(_CONTINUED):
+        bits = int.from_bytes(value, "little")
+        is_one = bits & 0x808080 == _CONTINUED[len(value)]
+        return str(bits & 0x7F | bits >> 1 & 0x3F80 | bits >> 2 & 0x1FC000) if is_one else None
     number = 0
     for byte in reversed(value):
         number = number << 7 | byte & 0x7F
