@@ -21,7 +21,7 @@ from mplp_trace_cli.storage.fold import Pair, fold_into, require_store
 from mplp_trace_cli.storage.paths import StorePaths, os_errors, sync
 from mplp_trace_cli.storage.purging import used_bytes
 from mplp_trace_cli.storage.running import new_spill
-from mplp_trace_cli.storage.store import CHECKPOINT_AT, Connection, Store
+from mplp_trace_cli.storage.store import CHECKPOINT_AT, STORAGE, Connection, Store
 
 ROOM_BYTES = 64_000_000
 """What is to be left on the disk: others record meanwhile."""
@@ -94,7 +94,7 @@ def _check_room(db: Connection, paths: StorePaths) -> None:
 def _write_anew(db: Connection, draft: str) -> None:
     """Copies everything, each table in the order in which its rows lie."""
     db.execute(f"SET checkpoint_threshold = '{CHECKPOINT_AT}'")
-    db.execute(f"ATTACH {_quoted(draft)} AS draft")
+    db.execute(f"ATTACH {_quoted(draft)} AS draft ({STORAGE})")
     db.execute("COPY FROM DATABASE store TO draft (SCHEMA)")
     _fill(db, _tables(db))
     db.execute("CHECKPOINT draft")

@@ -55,6 +55,8 @@ STREAMING_MEMORY = "128MB"
 CHECKPOINT_AT = "256MB"
 """How much a writer puts into the WAL before it is compressed: at DuckDB's own 16 MB a long fold would
 compress its last rows again and again."""
+STORAGE = "STORAGE_VERSION 'v1.2.0'"
+"""Of a new file: the first that has zstd, which packs the data of events to a third, and sooner than FSST."""
 
 
 class _OpenHere:
@@ -438,7 +440,7 @@ def _make(path: str) -> None:
     with duckdb_errors(path):
         db = duckdb.connect()
         try:
-            db.execute(f"ATTACH '{path.replace(chr(39), chr(39) * 2)}' AS store")
+            db.execute(f"ATTACH '{path.replace(chr(39), chr(39) * 2)}' AS store ({STORAGE})")
             _migrate(db, path)
         finally:
             db.close()

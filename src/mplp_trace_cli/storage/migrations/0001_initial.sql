@@ -36,7 +36,7 @@ CREATE TABLE event_log (
     event_type VARCHAR NOT NULL,
     level ENUM ('debug', 'info', 'warn', 'error', 'critical') NOT NULL,
     message VARCHAR,
-    data VARCHAR NOT NULL,
+    data VARCHAR NOT NULL USING COMPRESSION zstd,
     timestamp TIMESTAMPTZ NOT NULL,
     duration_ms DOUBLE,
     parent_event_id VARCHAR,
