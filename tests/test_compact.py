@@ -58,6 +58,23 @@ def rows_of(db: Path) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
+def packed(db: Path) -> set[str]:
+    """How the data of events lies in the file."""
+    query = (
+        "SELECT DISTINCT compression FROM pragma_storage_info('event_log') "
+        "WHERE column_name = 'data' AND segment_type = 'VARCHAR'"
+    )
+    with duckdb.connect(str(db), read_only=True) as store:
+        return {row[0] for row in store.execute(query).fetchall()}
+
+
+def test_the_data_of_events_is_packed_with_zstd_before_and_after(filled: Cli) -> None:
+    """A new file is of a version that has it; in one of another version nothing would be packed."""
+    assert packed(filled.db) == {"ZSTD"}
+    filled.ok("compact")
+    assert packed(filled.db) == {"ZSTD"}
+
+
 def test_the_new_file_has_the_same_rows_in_the_same_order_and_is_smaller(filled: Cli) -> None:
     """Tables, views, ids and what the imports left; private, and with nothing left beside it."""
     filled.ok("flush")

@@ -26,7 +26,7 @@ _PLAIN = {
     "endTimeUnixNano": "2001",
     "attributes": [{"key": "a", "value": {"intValue": "3"}}],
 }
-_MAY_SAY = {
+_MAY_SAY: dict[str, list[Any]] = {
     "traceId": ["AAAAAAAAAAAAAAAAAAAAAA==", "q83vAQ==", ""],
     "spanId": ["ASNFZ4mrze8=", "AAAAAAAAAAA=", "q80=", ""],
     "parentSpanId": ["ASNFZ4mrze8=", "AAAAAAAAAAA=", "q80="],
