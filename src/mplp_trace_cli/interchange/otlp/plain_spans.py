@@ -42,10 +42,12 @@ class PlainSpans:
 
     def row(self, one: Any, home: Home) -> Row | None:
         """The row of a span without events or links, else None; raises DecodeError, InvalidInput."""
+        if _says_more(one):
+            return None
         name, start, end = one.name, one.start_time_unix_nano, one.end_time_unix_nano
         span_id, trace_id, parent = one.span_id, one.trace_id, one.parent_span_id
         are_ids = _are_ids(trace_id, span_id, parent or span_id)
-        if not name or not 0 < start <= end or not are_ids or _says_more(one):
+        if not name or not 0 < start <= end or not are_ids:
             return None
         members = self._members(one.attributes[:])
         if not members:
@@ -95,10 +97,10 @@ def _are_ids(trace_id: bytes, span_id: bytes, parent: bytes) -> bool:
 
 def _says_more(one: Any) -> bool:
     return bool(
-        one.trace_state
+        one.events
+        or one.links
+        or one.trace_state
         or one.dropped_attributes_count
         or one.dropped_events_count
         or one.dropped_links_count
-        or one.events
-        or one.links
     )
