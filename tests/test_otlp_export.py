@@ -666,6 +666,13 @@ def test_a_body_in_protobuf_is_of_one_signal(mixed: Cli, tmp_path: Path) -> None
     assert len(TracesData.FromString((tmp_path / "x.pb").read_bytes()).resource_spans) > 1
 
 
+def test_a_folder_is_named_as_one(mixed: Cli, tmp_path: Path) -> None:
+    """Without the stroke at its end it would be a file, and the hint says so."""
+    done = mixed("export", "-o", tmp_path, "--format", "otlp")
+    assert (done.code, done.stdout) == (2, "")
+    assert done.stderr == f"error: {tmp_path} is a folder\nhint: -o {tmp_path}/ writes a file a signal\n"
+
+
 def test_a_folder_is_replaced_by_another_export(mixed: Cli, tmp_path: Path) -> None:
     """An export replaces what an export made, and nothing else."""
     where = f"{tmp_path}/out/"

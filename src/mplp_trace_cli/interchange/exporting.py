@@ -153,9 +153,17 @@ def plan_export(request: ExportRequest) -> _Plan:
         request.csv_safe,
         _umask() if request.umask is None else request.umask,
     )
+    _check_place(plan)
+    return plan
+
+
+def _check_place(plan: _Plan) -> None:
+    """Raises InvalidInput for a folder that would have to be a file, or the other way round."""
     if plan.destination == STDOUT and plan.is_folder:
         raise InvalidInput("a folder cannot go to standard output", hint="-o FOLDER")
-    return plan
+    if plan.format in FOLDERS and not plan.is_folder and os.path.isdir(plan.destination):
+        hint = f"-o {plan.destination}/ writes a file a signal"
+        raise InvalidInput(f"{plan.destination} is a folder", hint=hint)
 
 
 def _from_suffix(destination: str) -> tuple[str | None, str | None]:
