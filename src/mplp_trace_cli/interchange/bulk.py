@@ -65,7 +65,7 @@ class DerivedTraces:
     """The text of a JSON object."""
     trace_type: str = "custom"
     name: str = "root.event_type"
-    """An SQL expression of ours over `root`: event_type, source, level and data of the first event."""
+    """An SQL expression of ours over `root`, the columns of the first event."""
 
 
 @dataclass(frozen=True)
