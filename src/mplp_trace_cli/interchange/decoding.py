@@ -34,7 +34,9 @@ from mplp_trace_cli.storage.groups import Line
 
 WORKERS = 2
 IN_FLIGHT = 12
-"""Chunks handed out ahead: enough for the workers to go on while a whole row group is inserted."""
+IN_FLIGHT_BYTES = 32 << 20
+"""Chunks handed out ahead, the more the smaller they are: enough for the workers to go on while a whole row
+group is inserted."""
 _LENGTH = struct.Struct("<Q")
 _HEAD = struct.Struct("<QQQ")
 _TEXT = pa.string()
@@ -175,15 +177,19 @@ def _in_workers(
 ) -> Iterator[Decoded]:
     workers = [_Worker(rules, translator) for _ in range(WORKERS)]
     pools = [ThreadPoolExecutor(1) for _ in workers]
-    waiting: deque[Future[Decoded]] = deque()
+    waiting: deque[tuple[int, Future[Decoded]]] = deque()
+    handed_out = 0
     try:
         for turn, chunk in enumerate(chunks):
             at = turn % WORKERS
-            waiting.append(pools[at].submit(workers[at].decode, chunk))
-            if len(waiting) >= IN_FLIGHT:
-                yield waiting.popleft().result()
+            waiting.append((len(chunk.data), pools[at].submit(workers[at].decode, chunk)))
+            handed_out += len(chunk.data)
+            if len(waiting) >= IN_FLIGHT and handed_out >= IN_FLIGHT_BYTES:
+                size, future = waiting.popleft()
+                handed_out -= size
+                yield future.result()
         while waiting:
-            yield waiting.popleft().result()
+            yield waiting.popleft()[1].result()
     finally:
         for worker in workers:
             worker.stop()
