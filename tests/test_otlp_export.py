@@ -666,6 +666,18 @@ def test_a_body_in_protobuf_is_of_one_signal(mixed: Cli, tmp_path: Path) -> None
     assert len(TracesData.FromString((tmp_path / "x.pb").read_bytes()).resource_spans) > 1
 
 
+def test_a_folder_of_all_signals_comes_back(captured: Cli, tmp_path: Path) -> None:
+    """Log records and metric points too, when the folder itself is imported."""
+    captured.ok("export", "-o", f"{tmp_path}/out/", "--format", "otlp")
+    again = Cli(tmp_path / "again")
+    again.folder.mkdir()
+    again.ok("import", f"{tmp_path}/out/")
+    lines = [
+        sorted(one.ok("export", "-o", "-", "--format", "jsonl").splitlines()) for one in (captured, again)
+    ]
+    assert lines[0] == lines[1]
+
+
 def test_a_folder_is_named_as_one(mixed: Cli, tmp_path: Path) -> None:
     """Without the stroke at its end it would be a file, and the hint says so."""
     done = mixed("export", "-o", tmp_path, "--format", "otlp")

@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 
 from mplp_trace_cli.domain.errors import BrokenFile
 from mplp_trace_cli.interchange.sources import STDIN
-from mplp_trace_cli.interchange.targets import ENTRIES, is_export
+from mplp_trace_cli.interchange.targets import is_export
+
+_ORDER = ("traces", "events", "logs", "metrics")
+"""The names of the files, of tables and of the signals of OpenTelemetry; events come after their traces."""
 
 
 def input_files(paths: Sequence[str]) -> list[str]:
@@ -31,7 +34,7 @@ def _files(path: str) -> Iterator[str]:
 
 def _exported(folder: str) -> list[str]:
     found = [
-        os.path.join(at, name) for entry in ENTRIES for at, names in _tables(folder, entry) for name in names
+        os.path.join(at, name) for entry in _ORDER for at, names in _tables(folder, entry) for name in names
     ]
     if not found or not is_export(folder):
         raise BrokenFile(
