@@ -290,6 +290,34 @@ def test_ctrl_c_before_the_command_has_begun_ends_it_in_silence(sample_store: Cl
         assert (process.returncode in (-signal.SIGINT, 130), said) == (True, b"")
 
 
+_STOPPED_IN_A_CALLBACK = """
+import os, signal, time, weakref
+from mplp_trace_cli.cli import signals
+
+class Lock:
+    pass
+
+signals.listen()
+lock = Lock()
+kept = weakref.ref(lock, lambda _: os.kill(os.getpid(), signal.{name}))
+try:
+    del lock
+    time.sleep(20)
+except (KeyboardInterrupt, signals.Terminated) as stopped:
+    print(type(stopped).__name__, signals.exit_code())
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "ended"), [("SIGINT", "KeyboardInterrupt 130"), ("SIGTERM", "Terminated 143")]
+)
+def test_a_signal_that_comes_while_a_weak_reference_is_called_back_is_not_lost(name: str, ended: str) -> None:
+    """Python drops what is raised there, and lets such callbacks run whenever a module has been imported."""
+    program = _STOPPED_IN_A_CALLBACK.format(name=name)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=15)
+    assert (done.returncode, done.stdout, done.stderr) == (0, ended + "\n", "")
+
+
 # -- disks -------------------------------------------------------------------------------------------
 
 

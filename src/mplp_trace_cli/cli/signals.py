@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 DEAF_SECONDS = 0.5
+_AGAIN_SECONDS = 0.01
 _LOOK_SECONDS = 0.1
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _MAIN_THREADS = (
@@ -34,6 +35,7 @@ def listen() -> None:
     for number in _STOPPING:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _on_signal)
+    sys.unraisablehook = _on_unraisable
     hears, says = os.pipe()
     os.set_blocking(says, False)
     signal.set_wakeup_fd(says, warn_on_full_buffer=False)
@@ -51,6 +53,17 @@ def exit_code() -> int | None:
 def _on_signal(number: int, _frame: object) -> NoReturn:
     _received.append(number)
     raise KeyboardInterrupt if number == signal.SIGINT else Terminated
+
+
+def _on_unraisable(lost: sys.UnraisableHookArgs) -> None:
+    """Python drops what a handler raises in a destructor, such as a module lock's: it is signalled again."""
+    if not _received or not issubclass(lost.exc_type, (KeyboardInterrupt, Terminated)):
+        sys.__unraisablehook__(lost)
+        return
+    arguments = (threading.main_thread().ident, _received[-1])
+    again = threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, arguments)  # by then this hook is left
+    again.daemon = True
+    again.start()
 
 
 class Held:
