@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Compiled modules are kept, as where it is installed: thousands of commands would each compile them again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: test demo lint bench soak docs clean
 
 test: $(READY)
