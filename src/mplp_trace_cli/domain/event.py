@@ -55,9 +55,9 @@ class Event:
         event.trace_id = row.trace_id
         event.event_type = row.event_type
         event.level = _LEVELS[row.level]
-        event.timestamp = to_datetime(row.timestamp)
         event.message = row.message
         event.data = JsonObject(row.data)
+        event.timestamp = to_datetime(row.timestamp)
         event.duration_ms = row.duration_ms
         event.parent_event_id = row.parent_event_id
         event.source = row.source
