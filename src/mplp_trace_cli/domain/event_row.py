@@ -76,8 +76,8 @@ def event_row(fields: Mapping[str, Any], rules: EventRules) -> EventRow:
 
 def _standard_problems(event_type: str, given: object, data: str) -> list[str]:
     # What is right in a dict is right in its JSON, so that is parsed only where something seems wrong: it may
-    # be right all the same, with a tuple for a list.
-    if type(given) is dict and not standard_problems(event_type, given):
+    # be right all the same, with a tuple for a list. A dict that JSON cannot say has left an empty object.
+    if type(given) is dict and data != EMPTY_OBJECT and not standard_problems(event_type, given):
         return []
     return standard_problems(event_type, parse(data))
 
