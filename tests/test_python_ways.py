@@ -28,6 +28,7 @@ from mplp_trace_cli import (
     use_module,
 )
 from mplp_trace_cli.domain.errors import AlreadyExists, InvalidInput
+from mplp_trace_cli.domain.json_text import JsonObject
 from tests.conftest import Cli
 
 
@@ -180,6 +181,15 @@ def test_steps_make_a_tree(module: TraceModule) -> None:
     assert ended.duration_ms > inner_ended.duration_ms
     with pytest.raises(InvalidInput, match="status: is said by the step itself"):
         step("x", data={"status": "y"})
+
+
+def test_what_event_is_given_is_kept(module: TraceModule) -> None:
+    """A mapping as its JSON; a JSON object and text to the letter; what JSON cannot say as `repr` says it."""
+    with module.trace("t"):
+        for data in ({"a": 1}, {}, None, JsonObject('{"a":1.50,"a":2}'), '{ "a": 1 }', {"a": {1}}):
+            event("e", data=data)
+    kept = ['{"a":1}', "{}", "{}", '{"a":1.50,"a":2}', '{ "a": 1 }', '{"a":"{1}"}']
+    assert [one.data.text for one in events(module)] == kept
 
 
 def test_nothing_that_is_recorded_inside_raises(

@@ -203,6 +203,19 @@ def test_results_carry_every_fault(service: TraceManagementService) -> None:
     assert "colour: " in error_of(service.create_trace(context_id="c", name="x", colour="red")).message
 
 
+def test_record_event_names_what_is_missing_or_unknown(service: TraceManagementService, trace: str) -> None:
+    """In the same words, whichever way it is called."""
+    unknown = {"trace_id": trace, "event_type": "e", "colour": "red"}
+    for fields, said in (
+        ({}, "event_type: required; trace_id: required"),
+        ({"trace_id": trace}, "event_type: required"),
+        ({"event_type": "e"}, "trace_id: required"),
+        (unknown, "colour: RecordEventRequest has no such field"),
+    ):
+        assert error_of(service.record_event(**fields)).message == said
+        assert error_of(service.record_event(fields)).message == said
+
+
 # -- listeners -------------------------------------------------------------------------------------
 
 

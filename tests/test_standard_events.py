@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -65,6 +66,32 @@ def test_each_required_field_is_missed(event_type: str) -> None:
     assert caught.value.details["problems"] == faults
     for name in set(GOOD[event_type]) - set(required):
         assert row(event_type, {key: value for key, value in GOOD[event_type].items() if key != name})
+
+
+def said_of(event_type: str, data: dict[str, Any] | str) -> tuple[str, list[str]]:
+    """The data that is kept, or else every problem."""
+    try:
+        return row(event_type, data).data, []
+    except InvalidInput as fault:
+        return "", fault.details["problems"]
+
+
+@pytest.mark.parametrize(("event_type", "name", "bad", "good"), CASES)
+def test_a_mapping_is_held_to_what_its_json_is(
+    event_type: str, name: str, bad: list[Any], good: list[Any]
+) -> None:
+    """Given as a dict or as text, the same data is kept or refused with the same words."""
+    for value in [*good, *bad, ("a", "b"), {1: "b"}]:
+        data = {**GOOD[event_type], name: value}
+        if value != float("inf"):  # which JSON has no word for
+            text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+            assert said_of(event_type, data) == said_of(event_type, text)
+
+
+def test_a_mapping_that_json_cannot_say_has_no_fields() -> None:
+    """What is wrong with it comes first."""
+    kept, problems = said_of("stage_started", {"stage": "s", "more": float("nan")})
+    assert (kept, problems[0][:32]) == ("", "data: cannot be written as JSON:")
 
 
 def test_other_types_are_free_and_the_check_can_be_left_out() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,7 +12,7 @@ from typing import Any
 from mplp_trace_cli.domain.enums import unknown_word, words_of
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.ids import is_id
-from mplp_trace_cli.domain.json_text import JsonObject, dumps
+from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, JsonObject, dumps
 from mplp_trace_cli.domain.times import checked_instant, from_datetime, parse_instant
 
 
@@ -24,22 +25,20 @@ class Checker:
 
     def finish(self) -> None:
         """Raises InvalidInput with every problem found, each once, if there is one."""
-        problems = list(dict.fromkeys(self.problems))
-        if problems:
+        if self.problems:
+            problems = list(dict.fromkeys(self.problems))
             raise InvalidInput("; ".join(problems), details={"problems": problems})
 
     def text(self, name: str) -> str | None:
         """An optional text."""
         value = self.fields.get(name)
-        if value is None:
-            return None
-        if not isinstance(value, str):
-            self.problems.append(f"{name}: must be text")
-            return None
-        if not value.isascii() and has_surrogate(value):
-            self.problems.append(f"{name}: has a lone surrogate or bytes that are not UTF-8")
-            return None
-        return value
+        if value is None or (isinstance(value, str) and (value.isascii() or not has_surrogate(value))):
+            return value
+        said = (
+            "has a lone surrogate or bytes that are not UTF-8" if isinstance(value, str) else "must be text"
+        )
+        self.problems.append(f"{name}: {said}")
+        return None
 
     def required_text(self, name: str) -> str:
         """A text that must be there and not be empty."""
@@ -62,17 +61,20 @@ class Checker:
     def word(self, name: str, kind: type[StrEnum]) -> str | None:
         """An optional member of a closed list of words."""
         value = self.fields.get(name)
-        if value is None or (isinstance(value, str) and value in kind.__members__.values()):
+        if value is None or (isinstance(value, str) and value in _words(kind)):
             return None if value is None else str(value)
         self.problems.append(f"{name}: {unknown_word(words_of(kind), value)}")
         return None
 
     def duration(self, name: str) -> float | None:
         """An optional number of milliseconds, finite and not negative."""
-        value = self.number(name)
-        if value is not None and value < 0:
+        value = self.fields.get(name)
+        if value is None or (type(value) is float and 0 <= value < math.inf):
+            return value
+        number = self.number(name)
+        if number is not None and number < 0:
             self.problems.append(f"{name}: must not be negative")
-        return value
+        return number
 
     def number(self, name: str) -> float | None:
         """An optional finite number."""
@@ -107,6 +109,8 @@ class Checker:
         if value is None:
             return None
         try:
+            if type(value) is dict:  # what `of` would give, with one copy less
+                return dumps(value, name) if value else EMPTY_OBJECT
             return JsonObject.of(value, name).text
         except InvalidInput as fault:
             self.problems.append(fault.message)
@@ -124,6 +128,11 @@ class Checker:
             self.problems.append(f"{name}: must be a list of text")
             return None
         return dumps(list(dict.fromkeys(value)), name)
+
+
+@functools.cache
+def _words(kind: type[StrEnum]) -> frozenset[str]:
+    return frozenset(words_of(kind))
 
 
 def as_number(value: object) -> float | None:

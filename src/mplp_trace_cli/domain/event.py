@@ -12,6 +12,8 @@ from mplp_trace_cli.domain.event_row import EventRow, EventRules, event_row
 from mplp_trace_cli.domain.json_text import JsonObject
 from mplp_trace_cli.domain.times import format_instant, from_datetime, to_datetime
 
+_LEVELS = {level.value: level for level in Level}
+
 
 @dataclass
 class Event:
@@ -48,14 +50,18 @@ class Event:
     @classmethod
     def from_row(cls, row: EventRow) -> Event:
         """The entity of a row that is known to be valid."""
-        event = cls.__new__(cls)
-        event.__dict__.update(
-            row._asdict(),
-            level=Level(row.level),
-            timestamp=to_datetime(row.timestamp),
-            data=JsonObject(row.data),
-            children=[],
-        )
+        event = cls.__new__(cls)  # field by field: it is done for every event that the library records
+        event.event_id = row.event_id
+        event.trace_id = row.trace_id
+        event.event_type = row.event_type
+        event.level = _LEVELS[row.level]
+        event.message = row.message
+        event.data = JsonObject(row.data)
+        event.timestamp = to_datetime(row.timestamp)
+        event.duration_ms = row.duration_ms
+        event.parent_event_id = row.parent_event_id
+        event.source = row.source
+        event.children = []
         return event
 
     def to_row(self) -> EventRow:

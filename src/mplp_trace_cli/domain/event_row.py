@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 
 from mplp_trace_cli.domain.checks import Checker
 from mplp_trace_cli.domain.enums import Level
-from mplp_trace_cli.domain.ids import new_id
+from mplp_trace_cli.domain.ids import MAX_LENGTH, new_id
 from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, parse
 from mplp_trace_cli.domain.standard import STANDARD_EVENTS, standard_problems
 
 MAX_EVENT_BYTES = 1 << 20
+_MOST_OF_IDS = 2 * MAX_LENGTH + len(Level.CRITICAL)
+"""Characters of an event's own id, its trace's and its level."""
 
 
 class EventRow(NamedTuple):
@@ -64,12 +66,20 @@ def event_row(fields: Mapping[str, Any], rules: EventRules) -> EventRow:
         check.text("parent_event_id"),
         check.text("source"),
     )
-    if rules.validate_standard_events and event_type in STANDARD_EVENTS:
-        check.problems += standard_problems(event_type, parse(data))
+    if event_type in STANDARD_EVENTS and rules.validate_standard_events:
+        check.problems += _standard_problems(event_type, fields.get("data"), data)
     if not check.problems:
         _check_size(row, check, rules.max_event_bytes)
     check.finish()
     return row
+
+
+def _standard_problems(event_type: str, given: object, data: str) -> list[str]:
+    # What is right in a dict is right in its JSON, so that is parsed only where something seems wrong: it may
+    # be right all the same, with a tuple for a list. A dict that JSON cannot say has left an empty object.
+    if type(given) is dict and data != EMPTY_OBJECT and not standard_problems(event_type, given):
+        return []
+    return standard_problems(event_type, parse(data))
 
 
 def _required_id(check: Checker, name: str) -> str:
@@ -80,9 +90,11 @@ def _required_id(check: Checker, name: str) -> str:
 
 
 def _check_size(row: EventRow, check: Checker, most: int) -> None:
-    texts = [value for value in row if isinstance(value, str)]
-    if sum(map(len, texts)) * 4 <= most:
+    told = (
+        len(row.event_type) + len(row.message or "") + len(row.parent_event_id or "") + len(row.source or "")
+    )
+    if (_MOST_OF_IDS + told + len(row.data)) * 4 <= most:
         return
-    size = sum(len(text.encode()) for text in texts)
+    size = sum(len(text.encode()) for text in row if isinstance(text, str))
     if size > most:
         check.problems.append(f"event: {size:,} bytes of text, more than the {most:,} allowed")

@@ -9,13 +9,14 @@ IDS_AT_ONCE = 4_096
 ID_LENGTH = 36
 _PLACES = [place for place in range(ID_LENGTH) if place not in (8, 13, 18, 23)]
 _VERSION_PLACE, _VARIANT_PLACE = 14, 19
+_VARIANT_OF = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 _VARIANTS = bytes.maketrans(b"0123456789abcdef", b"89ab89ab89ab89ab")
 
 
 def new_id() -> str:
     """A lowercase UUID v4."""
     digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
+    variant = _VARIANT_OF[digits[16]]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 

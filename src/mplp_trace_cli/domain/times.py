@@ -133,7 +133,7 @@ def days_between(first: str, last: str) -> list[str]:
 
 def to_datetime(instant: int) -> datetime:
     """The aware UTC datetime of an instant."""
-    return EPOCH + timedelta(microseconds=instant)
+    return EPOCH + timedelta(0, 0, instant)
 
 
 def from_datetime(moment: datetime) -> int:

@@ -127,6 +127,9 @@ class ServiceBase:
     @property
     def recorder(self) -> Recorder:
         """The open recorder; the first use makes the files."""
+        recorder = self._recorder
+        if recorder is not None:
+            return recorder
         with self._lock:
             if self._recorder is None:
                 self._recorder = Recorder(self._wiring.paths, durable=self._wiring.durable)

@@ -27,12 +27,11 @@ from mplp_trace_cli.domain.errors import (
 )
 from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.domain.ids import new_id
-from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, dumps
+from mplp_trace_cli.domain.json_text import JsonObject, dumps
 from mplp_trace_cli.domain.requests import CreateTraceRequest, EndTraceRequest
 from mplp_trace_cli.service.complaints import complain
 
 if TYPE_CHECKING:
-    from mplp_trace_cli.domain.json_text import JsonObject
     from mplp_trace_cli.service import TraceManagementService
 
 TRACE_VARIABLE = "MPLP_TRACE_ID"
@@ -498,11 +497,11 @@ def _traceback_text(error: BaseException) -> str:
     return text if len(text) <= MOST_TRACEBACK else f"…{text[-MOST_TRACEBACK:]}"
 
 
-def _sayable(data: Mapping[str, Any] | str | None) -> Mapping[str, Any] | str | None:
+def _sayable(data: Mapping[str, Any] | str | None) -> JsonObject | str | None:
     if not isinstance(data, Mapping):
         return data
     try:
-        dumps(dict(data) if data else {}, "data")
+        text = dumps(dict(data) if data else {}, "data")
     except InvalidInput:
         return captured_object(data)
-    return data if data else EMPTY_OBJECT
+    return data if isinstance(data, JsonObject) else JsonObject(text)

@@ -39,7 +39,7 @@ KINDS = frozenset((START, END, METRIC, REJECT, EVENT, EVENT_WITH_ID))
 Entry = tuple[str, str]
 """A kind and a body: the row as a JSON array."""
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
 _RECORD_EVENT = """
 INSERT INTO entries (kind, body) SELECT ?, ? WHERE EXISTS (
     SELECT 1 FROM open_traces WHERE trace_id = ? AND (expires_at IS NULL OR expires_at > ?))

@@ -10,6 +10,7 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Iterator
+from types import TracebackType
 from typing import ClassVar, Self
 
 from mplp_trace_cli.domain.errors import (
@@ -61,6 +62,7 @@ class SqliteFile:
         self.is_still = False
         """True when it was opened as a file that nobody changes."""
         self._pid = os.getpid()
+        self._door = Door(path, self.kind, self.remedy)
         self._refuse_inherited()
         with self.errors():
             self.db = self._connect()
@@ -115,9 +117,9 @@ class SqliteFile:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def errors(self) -> contextlib.AbstractContextManager[None]:
+    def errors(self) -> Door:
         """The door: an error inside becomes one of ours."""
-        return errors_of(self.path, self.kind, self.remedy)
+        return self._door
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -138,7 +140,7 @@ def new_file(path: str, kind: str, version: int) -> Iterator[sqlite3.Connection]
     """A new file in which many may read while one writes, marked with its version when it is whole."""
     db = sqlite3.connect(path, isolation_level=None)
     try:
-        with errors_of(path, kind):
+        with Door(path, kind):
             db.execute("PRAGMA journal_mode=WAL")
             yield db
             db.execute(f"PRAGMA user_version={version}")
@@ -146,15 +148,25 @@ def new_file(path: str, kind: str, version: int) -> Iterator[sqlite3.Connection]
         db.close()
 
 
-@contextlib.contextmanager
-def errors_of(path: str, kind: str, remedy: str | None = None) -> Iterator[None]:
-    """Turns an error of SQLite about that file into one of ours, and so text that UTF-8 cannot hold."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _translated(error, path, kind, remedy) from error
-    except UnicodeEncodeError as error:
-        raise InvalidInput(f"{error.object[:60]!r} is not UTF-8") from error
+class Door:
+    """Turns an error of SQLite about a file into one of ours, and so text that UTF-8 cannot hold.
+
+    It is gone through again and again: made anew for each event it would cost a tenth of what SQLite does.
+    """
+
+    def __init__(self, path: str, kind: str, remedy: str | None = None) -> None:
+        self._file = path, kind, remedy
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, sqlite3.Error):
+            raise _translated(error, *self._file) from error
+        if isinstance(error, UnicodeEncodeError):
+            raise InvalidInput(f"{error.object[:60]!r} is not UTF-8") from error
 
 
 def _translated(error: sqlite3.Error, path: str, kind: str, remedy: str | None) -> TraceError:
