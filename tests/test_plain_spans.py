@@ -14,6 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from mplp_trace_cli.interchange.otlp.protobuf_messages import ELEMENTS
 from mplp_trace_cli.interchange.otlp.protobuf_reading import _Reader
+from mplp_trace_cli.interchange.otlp.reading_records import Records
 from mplp_trace_cli.interchange.otlp.records import Home
 from mplp_trace_cli.interchange.otlp.wire import SPANS
 
@@ -50,7 +51,11 @@ _MAY_SAY: dict[str, list[Any]] = {
     ],
 }
 _CHANGES = [(name, value) for name, values in _MAY_SAY.items() for value in values]
-_EVENT = {"events": [{"name": "e", "timeUnixNano": "5"}]}
+_EVENTS = [
+    {"name": "e", "timeUnixNano": "5", "attributes": _PLAIN["attributes"]},
+    {"droppedAttributesCount": 1},
+    {"name": "exception", "attributes": [{"key": "exception.message", "value": {"stringValue": "m"}}]},
+]
 
 
 def _messages(spans: list[dict[str, Any]]) -> list[Any]:
@@ -68,13 +73,19 @@ def test_the_quick_way_gives_the_rows_of_the_whole_way() -> None:
     assert quick > len(_CHANGES)
 
 
-def test_a_span_with_events_goes_the_whole_way() -> None:
-    """A plain one does not, or the two ways would be the same for nothing."""
-    plain, with_event = (
-        _Reader()._plain.row(one, _HOME) for one in _messages([_PLAIN, {**_PLAIN, **_EVENT}])
-    )
-    assert plain is not None
-    assert with_event is None
+@pytest.mark.parametrize(
+    ("said", "is_plain"),
+    [({}, True), ({"parentSpanId": "ASNFZ4mrze8="}, True), ({"spanId": ""}, False), ({"traceId": ""}, False)],
+)
+def test_the_events_of_a_span_are_those_of_the_whole_way(said: dict[str, Any], is_plain: bool) -> None:
+    """Whether it goes it, as one without ids does, or not."""
+    reader, quick, whole = _Reader(), Records(), Records()
+    (one,) = _messages([{**_PLAIN, **said, "events": _EVENTS}])
+    assert (reader._plain.row(one, _HOME) is not None) == is_plain
+    reader._spans([one], _HOME, quick)
+    reader._whole(one, _HOME, whole)
+    assert quick._found == whole._found
+    assert len(whole) == 1 + len(_EVENTS)
 
 
 @pytest.mark.parametrize("number", [0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152, 2**63 - 1, -1])

@@ -299,7 +299,8 @@ class BulkLoad:
     def _derive_traces(self, derived: DerivedTraces) -> None:
         query = statement("derived_traces").format(name=derived.name, first_seq=self.first_seq)
         find, make, *forget, begin, end = query.split(";")[:6]
-        self.db.execute(find, {"metadata": derived.metadata})
+        has_traces = self._store_has_traces or bool(self._known)
+        self.db.execute(find, {"metadata": derived.metadata, "has_traces": has_traces})
         self.db.execute(make)
         for one in forget:
             self.db.execute(one)
@@ -330,13 +331,23 @@ class BulkLoad:
         (total,) = self.db.execute("SELECT count(*) FROM store.event_log").fetchone() or (0,)
         slices = -(-total // SLICE_ROWS)
         for at in range(slices):
-            query = statement("repeated_events")
-            self.db.execute(query.format(slices=slices, slice=at, first_seq=self.first_seq))
-            (repeated,) = self.db.execute("SELECT count(*) FROM repeated").fetchone() or (0,)
+            repeated = self._find_repeated(slices, at)
             if repeated:
                 self.db.execute("DELETE FROM store.event_log WHERE seq IN (SELECT seq FROM repeated)")
                 self.counts.events -= repeated
                 self.counts.repeated += repeated
+
+    def _find_repeated(self, slices: int, at: int) -> int:
+        """How many of a slice are repeated; where there are any, they are in the table of that name."""
+        query = statement("repeated_events").format(slices=slices, slice=at, first_seq=self.first_seq)
+        suspect, check = query.split(";")[:2]
+        self.db.execute(suspect)
+        (suspects,) = self.db.execute("SELECT count(*) FROM suspect").fetchone() or (0,)
+        if not suspects:
+            return 0
+        self.db.execute(check)
+        (repeated,) = self.db.execute("SELECT count(*) FROM repeated").fetchone() or (0,)
+        return int(repeated)
 
     # -- into the tables ---------------------------------------------------------------------------
 

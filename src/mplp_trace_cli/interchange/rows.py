@@ -65,8 +65,9 @@ def _doubted(columns: Sequence[Sequence[Any]], rules: EventRules) -> set[int]:
     standard = STANDARD_EVENTS if rules.validate_standard_events else frozenset()
     _, _, types, _, messages, datas, *_, ends = columns
     long = max(map(len, datas), default=0) + max(map(len, set(ends)), default=0)
-    others = map(len, (*set(types), *filter(None, set(messages))))
-    if long <= most and max(others, default=0) <= most and standard.isdisjoint(types):
+    kinds = set(types)
+    others = map(len, (*kinds, *filter(None, set(messages))))
+    if long <= most and max(others, default=0) <= most and standard.isdisjoint(kinds):
         return set()
     texts = enumerate(zip(types, messages, datas, ends, strict=True))
     return {

@@ -294,7 +294,7 @@ class _Reader:
         )
         found.add(home.span(span))
         if events:
-            found.add_rows([home.span_event(span, at, self._event(one)) for at, one in enumerate(events)])
+            found.add_rows(home.span_events(span, map(self._event, events)))
 
     def _rest(self, one: _Span, unknown: str) -> str:
         flags, state, links = one.flags or 0, one.trace_state or "", one.links or ()

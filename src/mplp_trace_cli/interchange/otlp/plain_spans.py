@@ -41,7 +41,7 @@ class PlainSpans:
         self._outlines: dict[Said, _Outline] = {}
 
     def row(self, one: Any, home: Home) -> Row | None:
-        """The row of a span without events or links, else None; raises DecodeError, InvalidInput."""
+        """The row of a plain span without its events, else None; raises DecodeError, InvalidInput."""
         if _says_more(one):
             return None
         name, start, end = one.name, one.start_time_unix_nano, one.end_time_unix_nano
@@ -96,9 +96,9 @@ def _are_ids(trace_id: bytes, span_id: bytes, parent: bytes) -> bool:
 
 
 def _says_more(one: Any) -> bool:
+    """True for a span with more than a plain one has, but for its events."""
     return bool(
-        one.events
-        or one.links
+        one.links
         or one.trace_state
         or one.dropped_attributes_count
         or one.dropped_events_count

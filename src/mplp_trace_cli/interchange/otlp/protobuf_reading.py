@@ -38,7 +38,7 @@ from mplp_trace_cli.interchange.otlp.records import (
 from mplp_trace_cli.interchange.otlp.simple_attributes import ProtobufMembers
 from mplp_trace_cli.interchange.otlp.values import plain_message, quoted, text
 from mplp_trace_cli.interchange.otlp.wire import LOGS, METRICS, SPANS, WireFault, broken, signal_of
-from mplp_trace_cli.interchange.translating import Row, Translated
+from mplp_trace_cli.interchange.translating import Translated
 
 _HOMES_KEPT = 1_000
 _STATUSES_KEPT = 10_000
@@ -101,8 +101,11 @@ class _Reader:
                 row = None if home.is_own else self._plain.row(one, home)
                 if row is None:
                     self._whole(one, home, found)
-                else:
-                    found.add(row)
+                    continue
+                found.add_row(row)
+                if events := one.events:
+                    told = self._events(events)
+                    found.add_rows(home.events_of(row[0], row[1], one.start_time_unix_nano, told))
             except (InvalidInput, DecodeError) as fault:
                 found.fault(one.SerializeToString(), str(fault))
 
@@ -110,7 +113,7 @@ class _Reader:
         span = self._span(one)
         found.add(home.span(span))
         if one.events:
-            found.add_rows(self._events(one.events, span, home))
+            found.add_rows(home.span_events(span, self._events(one.events)))
 
     def _span(self, one: Any) -> Span:
         status = one.status
@@ -157,14 +160,13 @@ class _Reader:
                 self._statuses[raw] = found
         return found
 
-    def _events(self, events: Iterable[Any], span: Span, home: Home) -> list[Row]:
-        made = []
-        for place, one in enumerate(events):
-            name, attributes = one.name, self._attributes(one.attributes[:])
-            message = exception_message(name, attributes)
-            event = SpanEvent(name, one.time_unix_nano, attributes, one.dropped_attributes_count, message)
-            made.append(home.span_event(span, place, event))
-        return made
+    def _events(self, events: Iterable[Any]) -> list[SpanEvent]:
+        return [self._event(one) for one in events]
+
+    def _event(self, one: Any) -> SpanEvent:
+        name, attributes = one.name, self._attributes(one.attributes[:])
+        message = exception_message(name, attributes)
+        return SpanEvent(name, one.time_unix_nano, attributes, one.dropped_attributes_count, message)
 
     def _logs(self, records: Iterable[Any], home: Home, found: Records) -> None:
         for one in records:

@@ -29,6 +29,7 @@ class Records:
         self._found: list[Row | str | Fault] = []
         self._faults: list[Fault] = []
         self._are_rows = True
+        self.add_row = self._found.append
         self.add_rows = self._found.extend
 
     def add(self, found: Row | str) -> None:

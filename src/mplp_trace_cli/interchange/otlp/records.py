@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -233,24 +233,34 @@ class Home:
             self.end,
         )
 
-    def span_event(self, span: Span, place: int, event: SpanEvent) -> Row:
-        """The event at a place, from 0, among those of its span."""
+    def span_events(self, span: Span, events: Iterable[SpanEvent]) -> list[Row]:
+        """The events of a span, in their order."""
         span_id, trace_id, _ = self._ids(span)
+        return self.events_of(span_id, trace_id, span.start_ns, events)
+
+    def events_of(self, span_id: str, trace_id: str, start_ns: int, events: Iterable[SpanEvent]) -> list[Row]:
+        """The events of a span whose row has these ids."""
+        return [
+            self._span_event(f"{span_id}.{place}", trace_id, span_id, start_ns, event)
+            for place, event in enumerate(events)
+        ]
+
+    def _span_event(self, event_id: str, trace_id: str, parent: str, start_ns: int, event: SpanEvent) -> Row:
         otlp = "" if event.name else ',"name":""'
         if event.time_ns:
             otlp += f',"time_ns":{event.time_ns}'
         if event.dropped:
             otlp += f',"dropped_attributes_count":{event.dropped}'
         return (
-            f"{span_id}.{place}",
+            event_id,
             trace_id,
             event.name or "event",
             "error" if event.name == "exception" else "info",
             event.message,
             _data("event", otlp, event.attributes),
-            _instant(event.time_ns or span.start_ns),
+            _instant(event.time_ns or start_ns),
             None,
-            span_id,
+            parent,
             self.service,
             self.end,
         )

@@ -1,7 +1,9 @@
 -- The traces of loaded events whose format tells of none: each begins when the earliest of its events began, which
 -- are stamped when they are over, and ends with its last. Its name, context and outcome are those of the first
 -- event that has no parent, else of the first: found by its seq, for it would cost more to carry every event's data.
--- A trace that an earlier load made so, whose end came with its begin, is made anew of all of its events.
+-- A trace that an earlier load made so, whose end came with its begin, is made anew of all of its events. Where there
+-- was no trace before, nothing looks for one, as DuckDB plans as if there were no rows before the commit: it would
+-- build a table of all events to look up none.
 CREATE OR REPLACE TEMP TABLE found AS
 WITH known AS (
     SELECT trace_id
@@ -13,7 +15,7 @@ told AS (
     WHERE seq > {first_seq} AND trace_id NOT IN (SELECT trace_id FROM store.trace_starts)
     UNION ALL
     SELECT trace_id, seq, timestamp, duration_ms, parent_event_id, false FROM store.event_log
-    WHERE trace_id IN (SELECT trace_id FROM known)
+    WHERE $has_traces AND trace_id IN (SELECT trace_id FROM known)
 )
 SELECT
     min(seq) AS seq,
