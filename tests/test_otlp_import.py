@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from mplp_trace_cli.interchange.otlp import bodies
+from mplp_trace_cli.interchange.otlp.own import SCOPE
 from mplp_trace_cli.interchange.otlp.reading import looks_like
 from mplp_trace_cli.interchange.otlp.simple_attributes import JsonMembers, ProtobufMembers
 from mplp_trace_cli.interchange.otlp.values import plain_value, quoted, text
@@ -371,7 +372,10 @@ BAD_SPANS: dict[str, Any] = {
     "a negative time": span(startTimeUnixNano=-1),
     "a name that is a number": span(name=5),
     "attributes that are no list": span(attributes={"k": 1}),
+    "a time of more than 64 bits": span(startTimeUnixNano=str(1 << 64)),
     "an event that is none": span(events=[1]),
+    "an event at a time of more than 64 bits": span(events=[{"timeUnixNano": str(1 << 80)}]),
+    "an event with a bad attribute": span(events=[attribute({"intValue": "x"})]),
     "text": "span",
     "null": None,
 }
@@ -391,6 +395,17 @@ def test_a_bad_span_spoils_no_other(cli: Cli) -> None:
     rejects = asked(cli, "SELECT reason, decode(raw) AS raw FROM rejects ORDER BY line")
     assert [json.loads(reject["raw"]) for reject in rejects] == bad
     assert all(0 < len(reject["reason"]) < 200 for reject in rejects)
+
+
+@pytest.mark.parametrize("scope", ["s", SCOPE])
+def test_a_bad_span_of_protobuf_is_a_reject_with_all_its_events(cli: Cli, scope: str) -> None:
+    """Whichever way it is read; it is not half an event and half a reject."""
+    good, bad = ({"name": "e", "attributes": [{"key": key, "value": {}}]} for key in ("good", "bads"))
+    body = span_body(*many_spans(1), span(spanId="0" * 15 + "9", events=[good, bad]))
+    body["resourceSpans"][0]["scopeSpans"][0]["scope"] = {"name": scope}
+    (cli.folder / "x.pb").write_bytes(encoded(body).replace(b"bads", b"\xff" * 4))
+    counts = json.loads(cli("import", "x.pb").stdout)
+    assert (counts["events"], counts["rejected"]) == (1, 1)
 
 
 @pytest.mark.parametrize(

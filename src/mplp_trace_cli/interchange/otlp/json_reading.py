@@ -285,16 +285,19 @@ class _Reader:
             _id(one.parent_span_id),
             one.name or "",
             _number(one.kind, _KINDS),
-            one.start_time_unix_nano or 0,
-            one.end_time_unix_nano or 0,
+            _ns(one.start_time_unix_nano),
+            _ns(one.end_time_unix_nano),
             self._attributes_of(one.attributes),
             0 if status is None else _number(status.code, _CODES),
             "" if status is None else status.message or "",
             self._rest(one, unknown),
         )
-        found.add(home.span(span))
-        if events:
-            found.add_rows(home.span_events(span, map(self._event, events)))
+        made = home.span(span)
+        rows = (
+            home.span_events(span, map(self._event, events)) if events else ()
+        )  # a fault is one of all of it
+        found.add(made)
+        found.add_rows(rows)
 
     def _rest(self, one: _Span, unknown: str) -> str:
         flags, state, links = one.flags or 0, one.trace_state or "", one.links or ()
@@ -322,7 +325,7 @@ class _Reader:
         name, attributes = event.name or "", self._attributes_of(event.attributes)
         message = exception_message(name, attributes)
         dropped = event.dropped_attributes_count or 0
-        return SpanEvent(name, event.time_unix_nano or 0, attributes, dropped, message)
+        return SpanEvent(name, _ns(event.time_unix_nano), attributes, dropped, message)
 
     def _log(self, one: _Log, unknown: str, home: Home, found: Records) -> None:
         body, message = _body_of(bytes(one.body))
@@ -331,8 +334,8 @@ class _Reader:
                 Log(
                     _id(one.trace_id),
                     _id(one.span_id),
-                    one.time_unix_nano or 0,
-                    one.observed_time_unix_nano or 0,
+                    _ns(one.time_unix_nano),
+                    _ns(one.observed_time_unix_nano),
                     _number(one.severity_number, _SEVERITIES),
                     one.severity_text or "",
                     body,
@@ -391,6 +394,11 @@ def _body_of(raw: bytes) -> tuple[str, str | None]:
 
 def _id(value: str | None) -> str:
     return hex_id(value) if value else ""
+
+
+def _ns(value: int | None) -> int:
+    """An instant, 0 for none; raises InvalidInput for one of more than 64 bits."""
+    return integer(value) if value and value >> 63 else value or 0
 
 
 def _number(value: int | str | None, names: Mapping[str, int]) -> int:

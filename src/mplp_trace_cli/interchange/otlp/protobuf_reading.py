@@ -102,18 +102,21 @@ class _Reader:
                 if row is None:
                     self._whole(one, home, found)
                     continue
-                found.add_row(row)
                 if events := one.events:
-                    told = self._events(events)
-                    found.add_rows(home.events_of(row[0], row[1], one.start_time_unix_nano, told))
+                    told = self._events(events)  # a fault in them is one of all of it
+                    rows = home.events_of(row[0], row[1], one.start_time_unix_nano, told)
+                    found.add_rows((row, *rows))
+                else:
+                    found.add_row(row)
             except (InvalidInput, DecodeError) as fault:
                 found.fault(one.SerializeToString(), str(fault))
 
     def _whole(self, one: Any, home: Home, found: Records) -> None:
         span = self._span(one)
-        found.add(home.span(span))
-        if one.events:
-            found.add_rows(home.span_events(span, self._events(one.events)))
+        made = home.span(span)
+        rows = home.span_events(span, self._events(one.events)) if one.events else ()
+        found.add(made)
+        found.add_rows(rows)
 
     def _span(self, one: Any) -> Span:
         status = one.status
