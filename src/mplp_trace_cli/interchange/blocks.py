@@ -276,9 +276,7 @@ def _are_objects(raws: list[bytes]) -> bool:
     """
     if set(map(_first, raws)) != {b"{"}:
         return False
-    return set(map(_before_break, raws)) == {b"}"} or all(
-        raw.rstrip(b"\r\n").endswith(b"}") for raw in raws
-    )
+    return set(map(_before_break, raws)) == {b"}"} or all(raw.rstrip(b"\r\n").endswith(b"}") for raw in raws)
 
 
 def _with_foreign_keys(given: _Given, raws: list[bytes]) -> Iterable[int]:

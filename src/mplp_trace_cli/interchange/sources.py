@@ -181,7 +181,7 @@ def chunks(
 
 
 def _cut(rest: bytes, data: bytes) -> tuple[bytes, bytes]:
-    """The whole lines of what was left and what was read, which is nothing at the end; and what is left now."""
+    """The whole lines of what was left and what was read, which is nothing at the end; and the rest."""
     cut = data.rfind(b"\n") + 1
     if cut:
         return b"".join((rest, memoryview(data)[:cut])), data[cut:]
