@@ -92,22 +92,26 @@ class LineDecoder:
 
     def columns(self, chunk: Chunk) -> Columns:
         """The lines of a chunk that are not blank: its events in one place, all else in another."""
+        (whole,) = self.parts(chunk, len(chunk.data) + 1)
+        return whole
+
+    def parts(self, chunk: Chunk, size: int) -> Iterator[Columns]:
+        """The same in parts of `size` bytes of lines or little more; at least one."""
         found = _Found()
         if chunk.skipped:
-            size = len(chunk.data) + chunk.skipped
-            found.others.append(
-                Line(chunk.number, chunk.offset, chunk.data, None, reason=f"a line of {size:,} bytes")
-            )
-        else:
-            self._read(chunk, found)
-        return found.columns()
-
-    def _read(self, chunk: Chunk, found: _Found) -> None:
-        number, offset = chunk.number, chunk.offset
+            skipped = f"a line of {len(chunk.data) + chunk.skipped:,} bytes"
+            found.others.append(Line(chunk.number, chunk.offset, chunk.data, None, reason=skipped))
+            yield found.columns()
+            return
+        number, offset, end = chunk.number, chunk.offset, chunk.offset + size
         lines = io.BytesIO(chunk.data)
         while raws := lines.readlines(_BLOCK_BYTES):
             self._read_block(raws, number, offset, found)
             number, offset = number + len(raws), offset + sum(map(len, raws))
+            if offset >= end:
+                yield found.columns()
+                found, end = _Found(), offset + size
+        yield found.columns()
 
     def _read_block(self, raws: list[bytes], number: int, offset: int, found: _Found) -> None:
         certain = self._blocks.read(raws)

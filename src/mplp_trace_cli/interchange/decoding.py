@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,7 +25,7 @@ from mplp_trace_cli.domain.errors import BrokenFile, StorageFailed
 from mplp_trace_cli.domain.event_row import EventRules
 from mplp_trace_cli.domain.ids import IdPool
 from mplp_trace_cli.domain.lines import LineRules
-from mplp_trace_cli.interchange.decoder import LineDecoder
+from mplp_trace_cli.interchange.decoder import Columns, LineDecoder
 from mplp_trace_cli.interchange.pipes import widen
 from mplp_trace_cli.interchange.rows import checked_rows, with_lines
 from mplp_trace_cli.interchange.sources import Chunk
@@ -37,6 +37,8 @@ IN_FLIGHT = 12
 IN_FLIGHT_BYTES = 32 << 20
 """Chunks handed out ahead, the more the smaller they are: enough for the workers to go on while a whole row
 group is inserted."""
+_PART_BYTES = 1 << 18
+"""Lines whose values are put into columns at once: while these are still near to the processor."""
 _LENGTH = struct.Struct("<Q")
 _HEAD = struct.Struct("<QQQ")
 _TEXT = pa.string()
@@ -106,13 +108,11 @@ def decoded(
     What comes of a translator's chunk are its lines, numbered on from those before, the first `first`.
     """
     if translator is not None:
-        yield from _numbered(_translated(chunks, rules, translator, parallel), first)
-    elif parallel:
-        yield from _in_workers(chunks, rules, None)
-    else:
-        decoder = LineDecoder(rules.line_rules())
-        for chunk in chunks:
-            yield Decoded(chunk, *_decode(decoder, chunk))
+        return _numbered(_translated(chunks, rules, translator, parallel), first)
+    if parallel:
+        return _in_workers(chunks, rules, None)
+    decoder = LineDecoder(rules.line_rules())
+    return (Decoded(chunk, *_decode(decoder, chunk)) for chunk in chunks)
 
 
 def decode_translated(
@@ -127,11 +127,9 @@ def _translated(
     chunks: Iterable[Chunk], rules: DecodingRules, translator: Translator, parallel: bool
 ) -> Iterator[Decoded]:
     if parallel:
-        yield from _in_workers(chunks, rules, translator)
-        return
+        return _in_workers(chunks, rules, translator)
     decoder = LineDecoder(rules.line_rules())
-    for chunk in chunks:
-        yield _decode_translated(decoder, chunk.offset, translator.translate(chunk.data))
+    return (_decode_translated(decoder, chunk.offset, translator.translate(chunk.data)) for chunk in chunks)
 
 
 def _decode_translated(decoder: LineDecoder, offset: int, translated: Translated) -> Decoded:
@@ -166,20 +164,39 @@ def _numbered(pieces: Iterable[Decoded], first: int = 1) -> Iterator[Decoded]:
 
 
 def _decode(decoder: LineDecoder, chunk: Chunk) -> _Found:
-    found = decoder.columns(chunk)
+    batches, others = list[pa.RecordBatch](), list[Line]()
+    for found in decoder.parts(chunk, _PART_BYTES):
+        batches.append(_batch(found))
+        others += found.others
+    (batch,) = pa.Table.from_batches(batches).combine_chunks().to_batches() or batches[:1]
+    return batch, others
+
+
+def _batch(found: Columns) -> pa.RecordBatch:
     columns = (found.numbers, *found.events)
     arrays = [pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA), found.others
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
 def _in_workers(
     chunks: Iterable[Chunk], rules: DecodingRules, translator: Translator | None
 ) -> Iterator[Decoded]:
+    """The workers start now, and not when the first piece is asked for: the store is opened meanwhile."""
+    started = _from_workers(chunks, rules, translator)
+    next(started)
+    return started
+
+
+def _from_workers(
+    chunks: Iterable[Chunk], rules: DecodingRules, translator: Translator | None
+) -> Iterator[Any]:
+    """None once the workers start, then the pieces; the workers are stopped with the iterator."""
     workers = [_Worker(rules, translator) for _ in range(WORKERS)]
     pools = [ThreadPoolExecutor(1) for _ in workers]
     waiting: deque[tuple[int, Future[Decoded]]] = deque()
     handed_out = 0
     try:
+        yield None
         for turn, chunk in enumerate(chunks):
             at = turn % WORKERS
             waiting.append((len(chunk.data), pools[at].submit(workers[at].decode, chunk)))

@@ -167,12 +167,10 @@ def chunks(
     rest = head
     while True:
         data = stream.read(CHUNK_BYTES)
-        whole = rest + data
-        cut = whole.rfind(b"\n") + 1 if data else len(whole)
-        if cut:
-            yield Chunk(number, offset, whole[:cut])
-            number, offset = number + whole.count(b"\n", 0, cut), offset + cut
-        rest = whole[cut:]
+        whole, rest = _cut(rest, data)
+        if whole:
+            yield Chunk(number, offset, whole)
+            number, offset = number + whole.count(b"\n"), offset + len(whole)
         if not data:
             return
         if len(rest) > longest:
@@ -180,6 +178,16 @@ def chunks(
             yield Chunk(number, offset, rest, skipped)
             number, offset = number + 1, offset + len(rest) + skipped
             rest = after
+
+
+def _cut(rest: bytes, data: bytes) -> tuple[bytes, bytes]:
+    """The whole lines of what was left and what was read, which is nothing at the end; and the rest."""
+    cut = data.rfind(b"\n") + 1
+    if cut:
+        return b"".join((rest, memoryview(data)[:cut])), data[cut:]
+    whole = rest + data
+    cut = whole.rfind(b"\n") + 1 if data else len(whole)
+    return whole[:cut], whole[cut:]
 
 
 def _skip_line(stream: Readable) -> tuple[int, bytes]:

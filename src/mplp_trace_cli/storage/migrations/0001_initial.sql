@@ -31,11 +31,11 @@ CREATE TABLE trace_ends (
 
 CREATE TABLE event_log (
     seq BIGINT NOT NULL,
-    event_id VARCHAR NOT NULL,
+    event_id VARCHAR NOT NULL USING COMPRESSION fsst,
     trace_id VARCHAR NOT NULL,
     event_type VARCHAR NOT NULL,
     level ENUM ('debug', 'info', 'warn', 'error', 'critical') NOT NULL,
-    message VARCHAR,
+    message VARCHAR USING COMPRESSION zstd,
     data VARCHAR NOT NULL USING COMPRESSION zstd,
     timestamp TIMESTAMPTZ NOT NULL,
     duration_ms DOUBLE,
