@@ -35,7 +35,7 @@ CREATE TABLE event_log (
     trace_id VARCHAR NOT NULL,
     event_type VARCHAR NOT NULL,
     level ENUM ('debug', 'info', 'warn', 'error', 'critical') NOT NULL,
-    message VARCHAR USING COMPRESSION zstd,
+    message VARCHAR,
     data VARCHAR NOT NULL USING COMPRESSION zstd,
     timestamp TIMESTAMPTZ NOT NULL,
     duration_ms DOUBLE,
