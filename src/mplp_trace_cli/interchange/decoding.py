@@ -16,10 +16,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import IO, Any, NamedTuple
+from typing import IO, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mplp_trace_cli.domain.errors import BrokenFile, StorageFailed
 from mplp_trace_cli.domain.event_row import EventRules
@@ -108,11 +107,13 @@ def decoded(
     What comes of a translator's chunk are its lines, numbered on from those before, the first `first`.
     """
     if translator is not None:
-        return _numbered(_translated(chunks, rules, translator, parallel), first)
-    if parallel:
-        return _in_workers(chunks, rules, None)
-    decoder = LineDecoder(rules.line_rules())
-    return (Decoded(chunk, *_decode(decoder, chunk)) for chunk in chunks)
+        yield from _numbered(_translated(chunks, rules, translator, parallel), first)
+    elif parallel:
+        yield from _in_workers(chunks, rules, None)
+    else:
+        decoder = LineDecoder(rules.line_rules())
+        for chunk in chunks:
+            yield Decoded(chunk, *_decode(decoder, chunk))
 
 
 def decode_translated(
@@ -127,9 +128,11 @@ def _translated(
     chunks: Iterable[Chunk], rules: DecodingRules, translator: Translator, parallel: bool
 ) -> Iterator[Decoded]:
     if parallel:
-        return _in_workers(chunks, rules, translator)
+        yield from _in_workers(chunks, rules, translator)
+        return
     decoder = LineDecoder(rules.line_rules())
-    return (_decode_translated(decoder, chunk.offset, translator.translate(chunk.data)) for chunk in chunks)
+    for chunk in chunks:
+        yield _decode_translated(decoder, chunk.offset, translator.translate(chunk.data))
 
 
 def _decode_translated(decoder: LineDecoder, offset: int, translated: Translated) -> Decoded:
@@ -154,6 +157,8 @@ def _with_rows(decoder: LineDecoder, given: Events, read: Decoded) -> Decoded:
 
 
 def _numbered(pieces: Iterable[Decoded], first: int = 1) -> Iterator[Decoded]:
+    import pyarrow.compute as pc  # 40 ms, which no worker needs to begin, and our own lines not at all
+
     number = first
     for chunk, events, others, _ in pieces:
         shifted = pc.add(events.column("number"), number)
@@ -181,22 +186,11 @@ def _batch(found: Columns) -> pa.RecordBatch:
 def _in_workers(
     chunks: Iterable[Chunk], rules: DecodingRules, translator: Translator | None
 ) -> Iterator[Decoded]:
-    """The workers start now, and not when the first piece is asked for: the store is opened meanwhile."""
-    started = _from_workers(chunks, rules, translator)
-    next(started)
-    return started
-
-
-def _from_workers(
-    chunks: Iterable[Chunk], rules: DecodingRules, translator: Translator | None
-) -> Iterator[Any]:
-    """None once the workers start, then the pieces; the workers are stopped with the iterator."""
     workers = [_Worker(rules, translator) for _ in range(WORKERS)]
     pools = [ThreadPoolExecutor(1) for _ in workers]
     waiting: deque[tuple[int, Future[Decoded]]] = deque()
     handed_out = 0
     try:
-        yield None
         for turn, chunk in enumerate(chunks):
             at = turn % WORKERS
             waiting.append((len(chunk.data), pools[at].submit(workers[at].decode, chunk)))

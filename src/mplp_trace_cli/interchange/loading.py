@@ -79,20 +79,18 @@ def load_file(pair: Pair, path: str, options: LoadOptions, wait_seconds: float) 
     require_known(options.input_format)
     source = Source(path)
     require_store(pair.store, pair.inbox)
-    with source.open() as stream:
+    with source.open() as stream, pair.store.writing(wait_seconds) as db:
+        fold_into(db, pair)
+        if not options.again and seen_by_size(db, source):
+            return LoadReport(skipped=[source.name])
         opened = opened_input(stream, source, options)
         found = input_format(options.input_format, opened)
-        pieces = told(found.read(opened), source, options.progress)
-        with pair.store.writing(wait_seconds) as db:
-            fold_into(db, pair)
-            if not options.again and seen_by_size(db, source):
-                return LoadReport(skipped=[source.name])
-            try:
-                with bulk_transaction(db, pair, bulk_plan(pair, opened, options, found)) as load:
-                    load.run(pieces)
-                    _note_digest(db, source, options)
-            except _SeenBeforeError:
-                return LoadReport(skipped=[source.name])
+        try:
+            with bulk_transaction(db, pair, bulk_plan(pair, opened, options, found)) as load:
+                load.run(told(found.read(opened), source, options.progress))
+                _note_digest(db, source, options)
+        except _SeenBeforeError:
+            return LoadReport(skipped=[source.name])
     return LoadReport(files=1, counts=load.counts)
 
 
