@@ -22,6 +22,7 @@ from mplp_trace_cli.domain.foreign import LEVEL_WORDS, duration_text, folded_lev
 from mplp_trace_cli.domain.time_formats import rfc3339, time_reader
 from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.interchange.tables.columns import unique_names
+from mplp_trace_cli.interchange.tables.foreign_bytes import Marker, restored
 from mplp_trace_cli.service import TraceManagementService
 from tests.conftest import ROOT, Cli
 from tests.terminal import COLOR, on_terminal
@@ -174,6 +175,26 @@ def test_bytes_that_are_no_text_spoil_their_row_alone(cli: Cli) -> None:
     assert cli("import", write(cli, "t.csv", table), "--create-missing").code == 1
     assert [one["message"] for one in events_of(cli)] == ["café"]
     assert rejected(cli) == [(3, "message: not UTF-8")]
+
+
+def test_bytes_that_are_no_text_in_a_row_with_too_many_cells(cli: Cli) -> None:
+    """They spoil that row alone too, and are kept as they came."""
+    table = b"trace_id,event_type,message\nt,a,b\nt,\xe9,c,\xff\xc3\nt,d,\xe9\nt,\xf4\x8f\xbf\xbf,g\n"
+    done = cli("import", write(cli, "t.csv", table), "--create-missing")
+    assert (done.code, done.stderr.count("\n")) == (1, 1)
+    assert [one["event_type"] for one in events_of(cli)] == ["a", "\U0010ffff"]
+    reason = "4 cells, where the header has 3 columns"
+    assert rejected(cli) == [(3, reason), (4, "message: not UTF-8")]
+    (raw,) = json.loads(cli.ok("sql", "SELECT hex(raw) AS raw FROM rejects WHERE line = 3", "--json"))
+    assert bytes.fromhex(raw["raw"]) == b"t,\xe9,c,\xff\xc3"
+
+
+@given(pieces=st.lists(st.one_of(st.binary(max_size=6), st.text(max_size=4).map(str.encode))))
+def test_what_is_no_text_is_had_back(pieces: list[bytes]) -> None:
+    """However the stream is cut."""
+    marker = Marker()
+    marked = b"".join([*map(marker.marked, pieces), marker.marked(b"\n")])
+    assert restored(marked.decode()) == b"".join(pieces) + b"\n"
 
 
 def test_a_mark_repeated_names_and_other_delimiters(cli: Cli) -> None:

@@ -23,6 +23,7 @@ from mplp_trace_cli.interchange.json_lines import is_large
 from mplp_trace_cli.interchange.reading import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import BOM, Chunk, Readable, first_bytes, without_bom
 from mplp_trace_cli.interchange.tables.columns import table_plan
+from mplp_trace_cli.interchange.tables.foreign_bytes import Marker, restored, restored_batch
 from mplp_trace_cli.interchange.tables.rows import decoded_table, packed
 from mplp_trace_cli.interchange.translating import Fault
 
@@ -107,17 +108,33 @@ class _Joined(io.RawIOBase):
     def __init__(self, head: bytes, stream: Readable) -> None:
         self._head = io.BytesIO(head)
         self._stream = stream
+        self._marker = Marker()
+        self._ahead = b""
+        self._is_over = False
         self.tail = b""
-        """The last bytes that were given."""
+        """The last bytes that were read."""
+
+    @property
+    def has_marks(self) -> bool:
+        """True once something that was given is no UTF-8, and marked."""
+        return self._marker.has_marked
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1, /) -> bytes:
+        while len(self._ahead) < size and not self._is_over:
+            self._ahead += self._marker.marked(self._next(size - len(self._ahead)))
+        data, self._ahead = self._ahead[:size], self._ahead[size:]
+        return data
+
+    def _next(self, size: int) -> bytes:
         data = self._head.read(size)
         data += first_bytes(self._stream, size - len(data))
-        if len(data) < size and (self.tail + data)[-1:] != b"\n":
-            data += b"\n"
+        if len(data) < size:
+            self._is_over = True
+            if (self.tail + data)[-1:] != b"\n":
+                data += b"\n"
         self.tail = (self.tail + data)[-len(b'"\r\n') :]
         return data
 
@@ -140,7 +157,7 @@ class _Rows:
                 if is_last:
                     self._require_closed(batch)
                 faults = self._faults(number, batch.num_rows)
-                yield batch, faults
+                yield restored_batch(batch) if self._file.has_marks else batch, faults
                 number += batch.num_rows + len(faults)
             if self._bad:
                 yield pa.RecordBatch.from_pylist([], batch_schema(self._names)), self._faults(number, 0)
@@ -163,9 +180,7 @@ class _Rows:
 
     def _reject(self, row: Any) -> str:
         cells, names = counted(row.actual_columns, "cell"), counted(row.expected_columns, "column")
-        fault = Fault(
-            0, row.text.encode("utf-8", "surrogateescape"), f"{cells}, where the header has {names}"
-        )
+        fault = Fault(0, restored(row.text), f"{cells}, where the header has {names}")
         self._bad.append((row.number, fault))
         return "skip"
 
