@@ -306,6 +306,25 @@ def test_options_hold(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_what_goes_into_an_inbox_that_is_there_no_more_is_not_acknowledged(
+    module: TraceModule, tmp_path: Path, is_replaced: bool
+) -> None:
+    """Somebody removed it, or put another in its place, under an open module."""
+    service = module.trace_management_service
+    trace = service.create_trace(context_id="c", name="x").unwrap().trace_id
+    inbox = tmp_path / "traces.duckdb.inbox"
+    inbox.rename(tmp_path / "elsewhere")
+    if is_replaced:
+        inbox.write_bytes((tmp_path / "elsewhere").read_bytes())
+    for answer in (
+        service.record_event(trace_id=trace, event_type="a"),
+        service.create_trace(context_id="c", name="y"),
+    ):
+        error = error_of(answer)
+        assert (error.code, "was replaced or removed" in error.message) == ("store_busy", True)
+
+
 def test_two_modules_on_one_store(module: TraceModule, tmp_path: Path) -> None:
     """Each sees what the other recorded, folded or not."""
     first = module.trace_management_service

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from mplp_trace_cli.domain.errors import StoreDamaged
+from mplp_trace_cli.domain.errors import StoreBusy, StoreDamaged
 from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.storage.paths import StorePaths, make_once
 from mplp_trace_cli.storage.sql import statement
@@ -78,6 +78,15 @@ def encode_body(row: Sequence[object]) -> str:
     return _ENCODER.encode(row)
 
 
+def _identity(path: str) -> tuple[int, int] | None:
+    """Which file a path names, None for none; raises OSError where that may not be seen."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 class Inbox(SqliteFile):
     """One open inbox. Not for two threads at once."""
 
@@ -89,8 +98,12 @@ class Inbox(SqliteFile):
             paths.make_folder()
             _refuse_orphan(paths.inbox)
             make_once(paths.inbox, _make)
+        self._identity: tuple[int, int] | None = None
+        with contextlib.suppress(OSError):  # what is wrong is said when it is opened
+            self._identity = _identity(paths.inbox)
         super().__init__(paths.inbox, writable=writable)
         if writable:
+            self._require_in_place()
             with self.errors():
                 self.db.execute(f"PRAGMA synchronous={'FULL' if full_sync else 'NORMAL'}")
 
@@ -100,7 +113,29 @@ class Inbox(SqliteFile):
         """Records one event durably; False when its trace is not open."""
         with self.errors():
             done = self.db.execute(_RECORD_EVENT, (kind, encode_body(row), row.trace_id, now))
-            return done.rowcount == 1
+        if done.rowcount != 1:
+            return False
+        self._require_in_place()
+        return True
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction that alone may write; raises StoreBusy when its file is no more the inbox."""
+        with super().writing() as db:
+            yield db
+        self._require_in_place()
+
+    def _require_in_place(self) -> None:
+        # Looked at after the commit: what is in the file before a repair renames it, the repair takes over.
+        try:
+            is_in_place = _identity(self.path) == self._identity
+        except OSError:  # a program that gave up its rights has the file all the same
+            return
+        if not is_in_place:
+            raise StoreBusy(
+                f"the inbox {self.path} was replaced or removed while it was open",
+                hint="open the store again, and record this once more",
+            )
 
     def append(self, entries: Iterable[Entry]) -> None:
         """Records entries; for use inside `writing`."""
