@@ -22,7 +22,7 @@ from mplp_trace_cli.storage.alert_book import AlertBook
 from mplp_trace_cli.storage.paths import StorePaths
 from tests.conftest import ROOT, Cli
 from tests.helpers_storage import SECOND, Clock
-from tests.test_docs import blocks
+from tests.transcripts import blocks
 
 DEEP = {"name": "deep", "condition": "last(depth) > 10", "window": "1h", "cooldown": "10m"}
 

@@ -7,70 +7,21 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT, Cli
-from tests.terminal import COLOR, run_on_terminal
 from tests.test_demo import command_folder
+from tests.transcripts import BLOCK, blocks, play
 
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/*.md")), ROOT / "sample_data" / "README.md"]
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-CHANGING = (
-    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
-    (r"^[0-9a-f]{8}\b|(?<= )[0-9a-f]{8}(?= )", "ID"),
-    (r"\d{4}-\d\d-\d\d(?=[T ])", "DATE"),
-    (r"\d\d-\d\d(?= )", "DAY"),
-    (r"\d\d:\d\d:\d\d\.\d{6}Z", "EXACT"),
-    (r"\d\d:\d\d:\d\d\.\d{3}\b", "MILLI"),
-    (r"\d\d:\d\d:\d\d", "SECOND"),
-    (r"\d\d:\d\d", "MINUTE"),
-    (r"\+?\b\d[\d.]*(ms|s|m \d\ds)(?=\s|$)", "SPAN"),
-    (r"\d[\d.]* (B|kB|MB)\b", "SIZE"),
-    (r"[━╸][━╸ ]*$", "BAR"),
-    (r"─+", "─"),
-    (r" +", " "),
-    (r"( SPAN)* BAR$", " BAR"),
-)
-"""What differs from run to run, and the padding that goes with it."""
-
-
-def blocks(path: Path) -> Iterator[tuple[str, str]]:
-    """The fenced blocks of a document: language and text."""
-    for match in BLOCK.finditer(path.read_text(encoding="utf-8")):
-        yield match[1], match[2]
-
-
-def steady(text: str) -> str:
-    """The text without what differs from run to run."""
-    for pattern, word in CHANGING:
-        text = re.sub(pattern, word, text, flags=re.MULTILINE)
-    return "\n".join(line.rstrip() for line in text.strip().splitlines())
-
-
-def transcript(text: str) -> Iterator[tuple[str, str]]:
-    """The commands of a console block and what is shown after each."""
-    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
-        command, _, shown = part.partition("\n")
-        yield command, shown
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "sample_data" / "README.md"]
 
 
 def test_the_readme_transcript_is_what_happens(cli: Cli) -> None:
     """Scripts of the README are written down and its commands run in order; each shows what stands there."""
     path = f"{command_folder(cli.folder / 'bin')}{os.pathsep}{os.environ['PATH']}"
-    commands = 0
-    for language, text in blocks(ROOT / "README.md"):
-        name = re.match(r"# (\w+\.\w+)\n", text)
-        if name:
-            (cli.folder / name[1]).write_text(text, encoding="utf-8")
-        for command, shown in transcript(text) if language == "console" else ():
-            done = run_on_terminal(cli, ["bash", "-c", command], env={"PATH": path})
-            seen = COLOR.sub("", done.stdout).replace("\r", "")
-            assert steady(seen) == steady(shown), command
-            commands += 1
-    assert commands > 12
+    assert play(ROOT / "README.md", cli, {"PATH": path}) > 12
 
 
 def test_the_generated_pages_are_up_to_date() -> None:

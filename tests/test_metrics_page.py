@@ -7,7 +7,7 @@ import os
 from tests.conftest import ROOT, Cli
 from tests.terminal import COLOR, run_on_terminal
 from tests.test_demo import command_folder
-from tests.test_docs import blocks, steady, transcript
+from tests.transcripts import blocks, steady, transcript
 
 
 def test_the_transcript_is_what_happens(cli: Cli) -> None:

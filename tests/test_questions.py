@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import ROOT, Cli
 from tests.test_demo import command_folder
-from tests.test_docs import BLOCK
+from tests.transcripts import BLOCK
 
 PAGE = ROOT / "docs" / "questions.md"
 QUESTION = re.compile(r"^\$ .*\n(?:> .*\n)*", re.MULTILINE)

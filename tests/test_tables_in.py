@@ -26,8 +26,8 @@ from mplp_trace_cli.interchange.tables.foreign_bytes import Marker, restored
 from mplp_trace_cli.service import TraceManagementService
 from tests.conftest import ROOT, Cli
 from tests.terminal import COLOR, on_terminal
-from tests.test_docs import blocks, transcript
 from tests.test_golden_formats import check
+from tests.transcripts import blocks, transcript
 
 ACCESS = '''\
 remote_addr,time_local,method,path,status,request_time,http.referer,note

@@ -1,0 +1,66 @@
+"""The pages that show commands: their blocks, and a run of what they show on a real terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tests.conftest import Cli
+from tests.terminal import COLOR, run_on_terminal
+
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NAMED = re.compile(r"(?:#!.*\n)?# ([\w.-]+\.\w+)\n")
+"""How a block begins that is a file of this name."""
+CHANGING = (
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
+    (r"^[0-9a-f]{8}\b|(?<= )[0-9a-f]{8}(?= )", "ID"),
+    (r"\d{4}-\d\d-\d\d(?=[T ])", "DATE"),
+    (r"\d\d-\d\d(?= )", "DAY"),
+    (r"\d\d:\d\d:\d\d\.\d{6}Z", "EXACT"),
+    (r"\d\d:\d\d:\d\d\.\d{3}\b", "MILLI"),
+    (r"\d\d:\d\d:\d\d", "SECOND"),
+    (r"\d\d:\d\d", "MINUTE"),
+    (r"\+?\b\d[\d.]*(ms|s|m \d\ds)(?=\s|$)", "SPAN"),
+    (r"\d[\d.]* (B|kB|MB)\b", "SIZE"),
+    (r"[━╸][━╸ ]*$", "BAR"),
+    (r"─+", "─"),
+    (r" +", " "),
+    (r"( SPAN)* BAR$", " BAR"),
+)
+"""What differs from run to run, and the padding that goes with it."""
+
+
+def blocks(path: Path) -> Iterator[tuple[str, str]]:
+    """The fenced blocks of a document: language and text."""
+    for match in BLOCK.finditer(path.read_text(encoding="utf-8")):
+        yield match[1], match[2]
+
+
+def steady(text: str) -> str:
+    """The text without what differs from run to run."""
+    for pattern, word in CHANGING:
+        text = re.sub(pattern, word, text, flags=re.MULTILINE)
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def transcript(text: str) -> Iterator[tuple[str, str]]:
+    """The commands of a console block and what is shown after each."""
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, _, shown = part.partition("\n")
+        yield command, shown
+
+
+def play(page: Path, cli: Cli, env: Mapping[str, str]) -> int:
+    """Writes down the files of a page and runs its commands in order, each showing what it says; how many."""
+    commands = 0
+    for language, text in blocks(page):
+        name = NAMED.match(text)
+        if name:
+            (cli.folder / name[1]).write_text(text, encoding="utf-8")
+        for command, shown in transcript(text) if language == "console" else ():
+            done = run_on_terminal(cli, ["bash", "-c", command], env=env)
+            seen = COLOR.sub("", done.stdout).replace("\r", "")
+            assert steady(seen) == steady(shown), command
+            commands += 1
+    return commands
