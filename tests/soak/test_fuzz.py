@@ -1,0 +1,22 @@
+"""An hour of fuzzing: any bytes for every target, and drawn values where bytes say too little."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fuzz_targets import TARGETS
+from tests.soak.fuzzing import MINUTES, fuzz_bytes
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(3_600)]
+
+
+def test_the_hour_is_shared_out() -> None:
+    """The parts are an hour together, and every target has one."""
+    assert sum(MINUTES.values()) == 60
+    assert MINUTES.keys() >= set(TARGETS)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_fuzz_bytes(name: str) -> None:
+    """No bytes make a fault of ours."""
+    fuzz_bytes(name)
