@@ -33,8 +33,9 @@ SEEDS = [
 ]
 KEYS = """
     kind event_id trace_id event_type level message data timestamp duration_ms parent_event_id source
-    context_id execution_id trace_type name description metadata tags started_at expires_at status completed_at
-    type value unit help labels buckets stage stages workflow_id estimated_duration metric_name metric_value metric_unit
+    context_id execution_id trace_type name description metadata tags started_at expires_at status
+    completed_at type value unit help labels buckets stage stages workflow_id estimated_duration
+    metric_name metric_value metric_unit
 """
 WORDS = r"""
     event trace metric info error warning completed active expired success gauge counter histogram null true

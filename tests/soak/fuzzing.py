@@ -24,7 +24,19 @@ from hypothesis.strategies import SearchStrategy
 from tests.fuzz_targets import fuzz_target, kept_cases
 
 MINUTES = {
-    "lines": 60,
+    "lines": 5,
+    "line_blocks": 3,
+    "alert_conditions": 4,
+    "times": 3,
+    "settings": 3,
+    "overlay": 5,
+    "round_trips": 7,
+    "otlp_json": 7,
+    "otlp_protobuf": 5,
+    "chrome": 5,
+    "mplp": 5,
+    "csv": 4,
+    "parquet": 4,
 }
 """Of each hour, by name."""
 
