@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CASES = Path(__file__).parents[1] / "fuzz_cases"
-TARGETS = ("lines",)
+TARGETS = ("alert_conditions", "lines", "settings", "times")
 """The modules by name. They are imported late, so that a fuzzer can instrument what they import."""
 
 
