@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
 from tests.fuzz_targets import fuzz_target, kept_cases
@@ -29,7 +29,7 @@ MINUTES = {
     "alert_conditions": 4,
     "times": 3,
     "settings": 3,
-    "overlay": 5,
+    "folding": 5,
     "round_trips": 7,
     "otlp_json": 7,
     "otlp_protobuf": 5,
@@ -103,17 +103,29 @@ def _figure(name: str, said: str) -> int:
 
 
 def fuzz_values(
-    name: str, check: Callable[..., None], *drawn: SearchStrategy[Any], examples: int = 200
+    name: str,
+    check: Callable[..., None],
+    *drawn: SearchStrategy[Any],
+    examples: int = 200,
+    shrinks: bool = True,
 ) -> None:
     """Gives drawn values to `check` in rounds of `examples`, until the time of `name` is over.
 
-    Hypothesis shows the smallest values that fail; MPLP_TRACE_SOAK_SEED=N begins with the round that did.
+    Hypothesis shows the values that fail, the smallest of them if it `shrinks`, which is for checks that take
+    no seconds. MPLP_TRACE_SOAK_SEED=N begins with the round that failed.
     """
+    ruled = settings(
+        max_examples=examples,
+        phases=[Phase.generate, *([Phase.shrink] if shrinks else [])],
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
     ends = time.monotonic() + seconds_of(name)
     rounds = 0
     while not rounds or time.monotonic() < ends:
         try:
-            _round(check, drawn, SEED + rounds, examples)
+            ruled(seed(SEED + rounds)(given(*drawn)(_plain(check))))()
         except BaseException as failure:
             failure.add_note(f"{name}: repeat it with MPLP_TRACE_SOAK_SEED={SEED + rounds}")
             raise
@@ -121,11 +133,10 @@ def fuzz_values(
     print(f"{name}: {rounds} rounds of {examples} from seed {SEED}")
 
 
-def _round(
-    check: Callable[..., None], drawn: tuple[SearchStrategy[Any], ...], number: int, most: int
-) -> None:
+def _plain(check: Callable[..., None]) -> Callable[..., None]:
+    """The check as a new function: Hypothesis keeps its settings and its seed on the function itself."""
+
     def checked(*values: Any) -> None:
         check(*values)
 
-    ruled = settings(max_examples=most, database=None, deadline=None, suppress_health_check=list(HealthCheck))
-    ruled(seed(number)(given(*drawn)(checked)))()
+    return checked

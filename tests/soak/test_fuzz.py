@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.fuzz_targets import TARGETS
-from tests.soak.fuzzing import MINUTES, fuzz_bytes
+from tests.helpers_folding import STEPS, check_folding
+from tests.soak.fuzzing import MINUTES, fuzz_bytes, fuzz_values
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3_600)]
 
@@ -20,3 +21,8 @@ def test_the_hour_is_shared_out() -> None:
 def test_fuzz_bytes(name: str) -> None:
     """No bytes make a fault of ours."""
     fuzz_bytes(name)
+
+
+def test_fuzz_folding() -> None:
+    """No fold changes an answer, whatever was recorded, loaded, ended and purged before it."""
+    fuzz_values("folding", check_folding, STEPS, examples=20, shrinks=False)
