@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis.strategies import SearchStrategy
+from hypothesis.strategies import SearchStrategy, tuples
 
 from tests.fuzz_targets import fuzz_target, kept_cases
 
@@ -125,7 +125,7 @@ def fuzz_values(
     rounds = 0
     while not rounds or time.monotonic() < ends:
         try:
-            ruled(seed(SEED + rounds)(given(*drawn)(_plain(check))))()
+            ruled(seed(SEED + rounds)(given(tuples(*drawn))(_of_one(check))))()
         except BaseException as failure:
             failure.add_note(f"{name}: repeat it with MPLP_TRACE_SOAK_SEED={SEED + rounds}")
             raise
@@ -133,10 +133,10 @@ def fuzz_values(
     print(f"{name}: {rounds} rounds of {examples} from seed {SEED}")
 
 
-def _plain(check: Callable[..., None]) -> Callable[..., None]:
-    """The check as a new function: Hypothesis keeps its settings and its seed on the function itself."""
+def _of_one(check: Callable[..., None]) -> Callable[[tuple[Any, ...]], None]:
+    """The check as a new function of all values: Hypothesis writes settings and seed onto it."""
 
-    def checked(*values: Any) -> None:
+    def checked(values: tuple[Any, ...]) -> None:
         check(*values)
 
     return checked

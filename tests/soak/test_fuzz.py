@@ -6,6 +6,7 @@ import pytest
 
 from tests.fuzz_targets import TARGETS
 from tests.helpers_folding import STEPS, check_folding
+from tests.helpers_round_trips import FILLS, WAYS, check_round_trips
 from tests.soak.fuzzing import MINUTES, fuzz_bytes, fuzz_values
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3_600)]
@@ -26,3 +27,8 @@ def test_fuzz_bytes(name: str) -> None:
 def test_fuzz_folding() -> None:
     """No fold changes an answer, whatever was recorded, loaded, ended and purged before it."""
     fuzz_values("folding", check_folding, STEPS, examples=20, shrinks=False)
+
+
+def test_fuzz_round_trips() -> None:
+    """A store that goes from format to format stays what it is, but for what a format cannot carry."""
+    fuzz_values("round_trips", check_round_trips, FILLS, WAYS, examples=20, shrinks=False)
