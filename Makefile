@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Compiled modules are kept, as where it is installed: thousands of commands would each compile them again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: test demo lint bench soak docs clean
+.PHONY: test demo lint bench soak docs dist clean
 
 test: $(READY)
 	$(BIN)/pytest -n 3 --dist worksteal
@@ -30,6 +30,12 @@ soak: $(READY)
 docs: $(READY)
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/picture.py
+
+# Packed for release: the same bytes from the same commit, wherever it is made.
+dist: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
 
 clean:
 	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from mplp_trace_cli.service.scopes import Scope, StepScope, TraceScope
     from mplp_trace_cli.service.sources import SourceRecorder
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 _HOMES = {
     "analysis.results": ("EventQueryResult", "TraceQueryResult", "TraceWithEvents"),
