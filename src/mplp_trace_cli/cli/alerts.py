@@ -17,8 +17,8 @@ from mplp_trace_cli.cli import alerts_table, formats, output, values
 from mplp_trace_cli.cli.options import SHAPE, Format, Json, Limit, pagination, tell_total
 from mplp_trace_cli.cli.settings import current, open_service
 from mplp_trace_cli.config import PROJECT_FILE, config_file
-from mplp_trace_cli.domain.alert_report import AlertChangeKind, AlertDelivery, AlertReport, Undelivered
-from mplp_trace_cli.domain.alerts import AlertState, alert_title
+from mplp_trace_cli.domain.alerts.alert import AlertState, alert_title
+from mplp_trace_cli.domain.alerts.report import AlertChangeKind, AlertDelivery, AlertReport, Undelivered
 from mplp_trace_cli.domain.words import counted
 
 alerts_command = typer.Typer(

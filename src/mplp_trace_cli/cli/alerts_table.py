@@ -10,9 +10,9 @@ from typing import Any
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.cli import formats
 from mplp_trace_cli.delivery.texts import humane_figure
-from mplp_trace_cli.domain.alert_machine import AlertRecord
-from mplp_trace_cli.domain.alert_report import AlertChange, AlertReport, Undelivered
-from mplp_trace_cli.domain.alerts import AlertFigure, AlertState, Severity, alert_title
+from mplp_trace_cli.domain.alerts.alert import AlertFigure, AlertState, Severity, alert_title
+from mplp_trace_cli.domain.alerts.machine import AlertRecord
+from mplp_trace_cli.domain.alerts.report import AlertChange, AlertReport, Undelivered
 from mplp_trace_cli.domain.words import humane_duration
 
 COLUMNS = (

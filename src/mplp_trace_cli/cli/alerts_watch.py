@@ -10,8 +10,8 @@ from mplp_trace_cli.cli import alerts_table, formats, output
 from mplp_trace_cli.cli.alerts import no_rules, tell_deliveries, warn
 from mplp_trace_cli.cli.pacing import interval_ms, moments
 from mplp_trace_cli.cli.settings import open_service
-from mplp_trace_cli.domain.alert_report import AlertChange, AlertReport
-from mplp_trace_cli.domain.alerts import alert_title
+from mplp_trace_cli.domain.alerts.alert import alert_title
+from mplp_trace_cli.domain.alerts.report import AlertChange, AlertReport
 from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput, StorageFailed, StoreBusy, TraceError
 from mplp_trace_cli.domain.words import counted, humane_duration

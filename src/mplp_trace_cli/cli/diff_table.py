@@ -9,8 +9,8 @@ from typing import Any
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.cli import formats, output
 from mplp_trace_cli.cli.tables import is_wide, short_id
-from mplp_trace_cli.domain.changes import Change
-from mplp_trace_cli.domain.diff import DiffKind, DiffRow, Pace, TraceDiff
+from mplp_trace_cli.domain.comparing.changes import Change
+from mplp_trace_cli.domain.comparing.diff import DiffKind, DiffRow, Pace, TraceDiff
 from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.words import humane_duration
 

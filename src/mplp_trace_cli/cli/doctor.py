@@ -20,8 +20,8 @@ from mplp_trace_cli.domain.errors import ConfigInvalid, InvalidInput, StorageFai
 from mplp_trace_cli.storage.paths import StorePaths, name_aside
 
 if TYPE_CHECKING:
-    from mplp_trace_cli.storage.findings import Finding
-    from mplp_trace_cli.storage.repair import RepairReport
+    from mplp_trace_cli.storage.mending.findings import Finding
+    from mplp_trace_cli.storage.mending.repair import RepairReport
 
 _MARKS = {"ok": "ok", "warning": "!!", "fault": "NO"}
 _NAMES = ("check", "state", "detail", "hint")
@@ -63,7 +63,7 @@ def _examine(chosen: str) -> int:
 
 
 def _findings() -> list[Finding]:
-    from mplp_trace_cli.storage.findings import FAULT, OK, Finding
+    from mplp_trace_cli.storage.mending.findings import FAULT, OK, Finding
 
     try:
         load_options(current().config)

@@ -19,7 +19,7 @@ from mplp_trace_cli.domain.times import days_between
 from mplp_trace_cli.domain.words import counted, humane_bytes
 
 if TYPE_CHECKING:
-    from mplp_trace_cli.storage.health import StoreInfo
+    from mplp_trace_cli.storage.keeping.health import StoreInfo
 
 OWN_FOLDER = ".mplp-trace"
 
@@ -61,7 +61,7 @@ def open_service_in(folder: str) -> Any:
 
 
 def _warn_of_network(folder: str) -> None:
-    from mplp_trace_cli.storage.health import file_system, is_network
+    from mplp_trace_cli.storage.keeping.health import file_system, is_network
 
     if is_network(file_system(folder)):
         output.warning(f"{folder} is on a network file system, where locks may fail")

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mplp_trace_cli.interchange.exporting import ExportReport
     from mplp_trace_cli.interchange.loading import LoadReport, Progress
     from mplp_trace_cli.storage.groups import Counts
-    from mplp_trace_cli.storage.health import StoreInfo
+    from mplp_trace_cli.storage.keeping.health import StoreInfo
 
 __all__ = ["StreamRequest", "TraceManagementService", "Wiring"]
 
@@ -347,7 +347,7 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
     @operation
     def info(self) -> StoreInfo:
         """Where the store is, how big, how much is in it and how much waits."""
-        from mplp_trace_cli.storage.health import store_info
+        from mplp_trace_cli.storage.keeping.health import store_info
 
         return store_info(self._store(), self._wiring.clock())
 

@@ -20,7 +20,6 @@ from typing import Any
 
 from mplp_trace_cli.domain.errors import StoreBusy, StoreDamaged
 from mplp_trace_cli.domain.trace import TraceRow
-from mplp_trace_cli.storage.child import ChildFailed
 from mplp_trace_cli.storage.engine import duckdb
 from mplp_trace_cli.storage.fold import Pair, fold
 from mplp_trace_cli.storage.inbox import (
@@ -33,6 +32,7 @@ from mplp_trace_cli.storage.inbox import (
     Inbox,
     OpenTrace,
 )
+from mplp_trace_cli.storage.mending.child import ChildFailed
 from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.recording import open_trace_of
 from mplp_trace_cli.storage.store import (

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from mplp_trace_cli.domain.alert_figures import (
+from mplp_trace_cli.domain.alerts.figures import (
     FIGURES,
     METRIC,
     METRIC_FUNCTIONS,

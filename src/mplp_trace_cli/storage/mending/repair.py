@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from mplp_trace_cli.domain.errors import InvalidInput, StoreBusy, StoreDamaged, StoreMissing
 from mplp_trace_cli.domain.words import counted
-from mplp_trace_cli.storage.child import Child, ChildFailed
+from mplp_trace_cli.storage.mending.child import Child, ChildFailed
 from mplp_trace_cli.storage.paths import StorePaths, name_aside, os_errors, sync
 from mplp_trace_cli.storage.store import Store
 

@@ -11,9 +11,9 @@ from mplp_trace_cli.domain.errors import StorageFailed, TraceError
 from mplp_trace_cli.domain.requests import PurgeReport
 from mplp_trace_cli.domain.times import DAY_US, MAX_INSTANT, MIN_INSTANT
 from mplp_trace_cli.domain.words import counted, humane_bytes
-from mplp_trace_cli.storage.compacting import compact
 from mplp_trace_cli.storage.fold import Pair, overlay
-from mplp_trace_cli.storage.purging import PurgeSelection, day_weights, purge, used_bytes
+from mplp_trace_cli.storage.keeping.compacting import compact
+from mplp_trace_cli.storage.keeping.purging import PurgeSelection, day_weights, purge, used_bytes
 
 AGAIN_US = 3_600_000_000
 """After how long it is tried again when it could not be done."""

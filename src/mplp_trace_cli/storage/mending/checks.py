@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from mplp_trace_cli.domain.errors import StorageFailed, StoreBusy, TraceError
 from mplp_trace_cli.domain.times import DAY_US, format_instant
 from mplp_trace_cli.domain.words import counted
-from mplp_trace_cli.storage.findings import FAULT, OK, WARNING, Finding
 from mplp_trace_cli.storage.fold import overlay
 from mplp_trace_cli.storage.inbox import Inbox
+from mplp_trace_cli.storage.mending.findings import FAULT, OK, WARNING, Finding
 from mplp_trace_cli.storage.migrations import MIGRATIONS
 from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.sql import statement

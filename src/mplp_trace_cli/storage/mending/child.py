@@ -84,7 +84,7 @@ class Child:
         if not self.is_alive:
             self.end()
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "mplp_trace_cli.storage.child"],
+                [sys.executable, "-P", "-m", "mplp_trace_cli.storage.mending.child"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -141,7 +141,7 @@ def serve(works: Mapping[str, Work]) -> None:
 
 
 if __name__ == "__main__":
-    from mplp_trace_cli.storage.checks import examine_files
-    from mplp_trace_cli.storage.salvage import WORKS
+    from mplp_trace_cli.storage.mending.checks import examine_files
+    from mplp_trace_cli.storage.mending.salvage import WORKS
 
     serve({"examine": examine_files, **WORKS})

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import NamedTuple
 
-from mplp_trace_cli.storage.child import Child, ChildFailed
-from mplp_trace_cli.storage.findings import FAULT, OK, WARNING, Finding
-from mplp_trace_cli.storage.health import file_system, is_network
+from mplp_trace_cli.storage.keeping.health import file_system, is_network
+from mplp_trace_cli.storage.mending.child import Child, ChildFailed
+from mplp_trace_cli.storage.mending.findings import FAULT, OK, WARNING, Finding
 from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.running import LEFT_OVER_SECONDS, lives
 

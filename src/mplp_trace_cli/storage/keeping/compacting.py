@@ -18,8 +18,8 @@ from mplp_trace_cli.domain.requests import CompactReport
 from mplp_trace_cli.domain.words import humane_bytes
 from mplp_trace_cli.storage.engine import duckdb
 from mplp_trace_cli.storage.fold import Pair, fold_into, require_store
+from mplp_trace_cli.storage.keeping.purging import used_bytes
 from mplp_trace_cli.storage.paths import StorePaths, os_errors, sync
-from mplp_trace_cli.storage.purging import used_bytes
 from mplp_trace_cli.storage.running import new_spill
 from mplp_trace_cli.storage.store import CHECKPOINT_AT, STORAGE, Connection, Store
 

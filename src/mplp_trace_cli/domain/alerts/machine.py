@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
-from mplp_trace_cli.domain.alerts import (
+from mplp_trace_cli.domain.alerts.alert import (
     AlertFigure,
     AlertNotice,
     AlertReading,

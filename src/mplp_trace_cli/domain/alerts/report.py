@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from mplp_trace_cli.domain.alert_machine import AlertRecord
-from mplp_trace_cli.domain.alerts import AlertFigure, AlertNotice, AlertState, Group, Severity
+from mplp_trace_cli.domain.alerts.alert import AlertFigure, AlertNotice, AlertState, Group, Severity
+from mplp_trace_cli.domain.alerts.machine import AlertRecord
 
 
 class AlertChangeKind(StrEnum):

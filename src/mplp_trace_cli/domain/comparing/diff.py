@@ -12,9 +12,9 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mplp_trace_cli.domain.alignment import aligned
-from mplp_trace_cli.domain.changes import Change, json_changes
 from mplp_trace_cli.domain.checks import as_number
+from mplp_trace_cli.domain.comparing.alignment import aligned
+from mplp_trace_cli.domain.comparing.changes import Change, json_changes
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.json_text import dumps

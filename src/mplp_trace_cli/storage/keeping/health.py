@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from mplp_trace_cli.domain.times import DAY_US, day_of, parse_instant
 from mplp_trace_cli.storage.fold import overlay
+from mplp_trace_cli.storage.keeping.purging import SMALL_BYTES, used_bytes
 from mplp_trace_cli.storage.migrations import MIGRATIONS
-from mplp_trace_cli.storage.purging import SMALL_BYTES, used_bytes
 from mplp_trace_cli.storage.reading import inbox_to_read
 from mplp_trace_cli.storage.sql import statement
 from mplp_trace_cli.storage.store import Connection, Store
