@@ -26,7 +26,7 @@ from mplp_trace_cli.cli.app import COMMANDS
 from mplp_trace_cli.cli.main import run
 
 for module, _ in COMMANDS.values():
-    importlib.import_module(f"mplp_trace_cli.cli.{module}")
+    importlib.import_module(f"mplp_trace_cli.cli.commands.{module}")
 for line in sys.stdin:
     asked = json.loads(line)
     child = os.fork()

@@ -13,9 +13,10 @@ from typing import Annotated
 import typer
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
-from mplp_trace_cli.cli import alerts_table, formats, output, values
+from mplp_trace_cli.cli import output, values
 from mplp_trace_cli.cli.options import SHAPE, Format, Json, Limit, pagination, tell_total
 from mplp_trace_cli.cli.settings import current, open_service
+from mplp_trace_cli.cli.views import alerts_table, formats
 from mplp_trace_cli.config import PROJECT_FILE, config_file
 from mplp_trace_cli.domain.alerts.alert import AlertState, alert_title
 from mplp_trace_cli.domain.alerts.report import AlertChangeKind, AlertDelivery, AlertReport, Undelivered
@@ -208,6 +209,6 @@ def watch_command(
     ] = None,
 ) -> None:
     """Check again and again until it is stopped, or N times; a line for each change of an alert."""
-    from mplp_trace_cli.cli.alerts_watch import watch
+    from mplp_trace_cli.cli.commands.alerts_watch import watch
 
     watch(interval, count, rule, format_)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mplp_trace_cli.cli import formats, output, previews
+from mplp_trace_cli.cli import output
 from mplp_trace_cli.cli.settings import current, open_service
-from mplp_trace_cli.cli.streaming import counts_text
 from mplp_trace_cli.cli.values import split_pair
+from mplp_trace_cli.cli.views import formats, previews
+from mplp_trace_cli.cli.views.counts import counts_text
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.questions import ColumnMapping, ImportRequest
 from mplp_trace_cli.interchange.formats import INPUT_FORMATS

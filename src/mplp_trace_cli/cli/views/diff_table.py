@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
-from mplp_trace_cli.cli import formats, output
-from mplp_trace_cli.cli.tables import is_wide, short_id
+from mplp_trace_cli.cli import output
+from mplp_trace_cli.cli.views import formats
+from mplp_trace_cli.cli.views.tables import is_wide, short_id
 from mplp_trace_cli.domain.comparing.changes import Change
 from mplp_trace_cli.domain.comparing.diff import DiffKind, DiffRow, Pace, TraceDiff
 from mplp_trace_cli.domain.event import Event

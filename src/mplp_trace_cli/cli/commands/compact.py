@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
-from mplp_trace_cli.cli import formats, output
+from mplp_trace_cli.cli import output
 from mplp_trace_cli.cli.options import Format, Json
 from mplp_trace_cli.cli.settings import open_service
+from mplp_trace_cli.cli.views import formats
 from mplp_trace_cli.domain.words import humane_bytes
 
 NICENESS = 10

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
-from mplp_trace_cli.cli import filters, formats, options, output
-from mplp_trace_cli.cli.metrics_table import CELLS, for_people
+from mplp_trace_cli.cli import filters, options, output
 from mplp_trace_cli.cli.settings import open_service
+from mplp_trace_cli.cli.views import formats
+from mplp_trace_cli.cli.views.metrics_table import CELLS, for_people
 from mplp_trace_cli.domain.metric_catalog import MetricCategory
 from mplp_trace_cli.domain.metrics_data import FIGURES, MetricsData, MetricSeries, MetricsRequest
 from mplp_trace_cli.domain.questions import Pagination

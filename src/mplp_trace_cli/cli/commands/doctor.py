@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
-from mplp_trace_cli.cli import formats, output
+from mplp_trace_cli.cli import output
 from mplp_trace_cli.cli.options import Format, Json
 from mplp_trace_cli.cli.settings import current, open_service
+from mplp_trace_cli.cli.views import formats
 from mplp_trace_cli.config import config_file, load_options
 from mplp_trace_cli.domain.errors import ConfigInvalid, InvalidInput, StorageFailed
 from mplp_trace_cli.storage.paths import StorePaths, name_aside

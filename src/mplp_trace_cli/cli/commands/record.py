@@ -67,7 +67,7 @@ def record_command(
 ) -> int:
     """Record one event and print its id, or record JSON lines as they arrive."""
     if event_type == STREAM:
-        from mplp_trace_cli.cli.streaming import StreamOptions, record_from_shell, record_stream
+        from mplp_trace_cli.cli.commands.streaming import StreamOptions, record_from_shell, record_stream
 
         if from_shell is not None:
             return record_from_shell(from_shell)

@@ -9,10 +9,11 @@ import typer
 
 from mplp_trace_cli.analysis.answers import Answer, Column
 from mplp_trace_cli.analysis.catalog import COLUMNS
-from mplp_trace_cli.cli import formats, output, values
+from mplp_trace_cli.cli import output, values
 from mplp_trace_cli.cli.options import Format, Json, Limit
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.cli.signals import ending_the_deaf
+from mplp_trace_cli.cli.views import formats
 from mplp_trace_cli.domain.json_text import JsonFault, parse
 from mplp_trace_cli.domain.words import counted
 

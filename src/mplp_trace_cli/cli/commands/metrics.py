@@ -14,7 +14,7 @@ from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.requests import RecordMetricRequest
 
-_ROOM = "mplp_trace_cli.cli"
+_ROOM = "mplp_trace_cli.cli.commands"
 _HOMES = {
     "show": "metrics_show",
     "export": "metrics_export",

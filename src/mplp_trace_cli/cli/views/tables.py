@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
-from mplp_trace_cli.cli import formats
+from mplp_trace_cli.cli.views import formats
 from mplp_trace_cli.domain.times import DAY_US, SECOND_US, format_instant
 from mplp_trace_cli.domain.words import humane_rate, rate_unit
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mplp_trace_cli.analysis.answers import Answer, Column
-from mplp_trace_cli.cli import formats, output
-from mplp_trace_cli.cli.chart import sparkline
+from mplp_trace_cli.cli import output
 from mplp_trace_cli.cli.options import Format, Json
 from mplp_trace_cli.cli.settings import USER_UMASK, current, open_service
+from mplp_trace_cli.cli.views import formats
+from mplp_trace_cli.cli.views.chart import sparkline
 from mplp_trace_cli.config import DB_VARIABLE, PROJECT_FILE, STORE_FILE, project_file_text
 from mplp_trace_cli.domain.errors import AlreadyExists, StorageFailed
 from mplp_trace_cli.domain.times import days_between

@@ -12,8 +12,9 @@ import typer
 
 from mplp_trace_cli.analysis.answers import Answer
 from mplp_trace_cli.analysis.queries import EVENT_COLUMNS
-from mplp_trace_cli.cli import filters, formats, options, output
+from mplp_trace_cli.cli import filters, options, output
 from mplp_trace_cli.cli.settings import open_service
+from mplp_trace_cli.cli.views import formats
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.domain.questions import time_range_of
@@ -112,7 +113,7 @@ def _write(rows: Iterator[EventRow], chosen: str) -> None:
     if chosen == "table":
         _write_lines(rows)
     elif chosen == "markdown":
-        from mplp_trace_cli.cli.tables import events_for_people
+        from mplp_trace_cli.cli.views.tables import events_for_people
 
         formats.write(Answer(EVENT_COLUMNS, list(rows)), chosen, shown=events_for_people)
     else:
@@ -120,7 +121,7 @@ def _write(rows: Iterator[EventRow], chosen: str) -> None:
 
 
 def _write_lines(rows: Iterable[EventRow]) -> None:
-    from mplp_trace_cli.cli.event_lines import event_lines
+    from mplp_trace_cli.cli.views.event_lines import event_lines
 
     for line in event_lines(rows):
         output.answer(line)

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
-from mplp_trace_cli.cli import filters, formats, output, values
+from mplp_trace_cli.cli import filters, output, values
 from mplp_trace_cli.cli.options import Format, Json
 from mplp_trace_cli.cli.settings import open_service
+from mplp_trace_cli.cli.views import formats
 from mplp_trace_cli.domain.questions import PurgeRequest
 from mplp_trace_cli.domain.requests import PurgeReport
 from mplp_trace_cli.domain.times import format_instant

@@ -6,10 +6,11 @@ import os
 import re
 import sys
 
-from mplp_trace_cli.cli import alerts_table, formats, output
-from mplp_trace_cli.cli.alerts import no_rules, tell_deliveries, warn
+from mplp_trace_cli.cli import output
+from mplp_trace_cli.cli.commands.alerts import no_rules, tell_deliveries, warn
 from mplp_trace_cli.cli.pacing import interval_ms, moments
 from mplp_trace_cli.cli.settings import open_service
+from mplp_trace_cli.cli.views import alerts_table, formats
 from mplp_trace_cli.domain.alerts.alert import alert_title
 from mplp_trace_cli.domain.alerts.report import AlertChange, AlertReport
 from mplp_trace_cli.domain.enums import unknown_word

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
-from mplp_trace_cli.cli import filters, formats, output, values
+from mplp_trace_cli.cli import filters, output, values
 from mplp_trace_cli.cli.options import Format, Json
 from mplp_trace_cli.cli.pages import Html, write_page
 from mplp_trace_cli.cli.settings import open_service
-from mplp_trace_cli.cli.tables import groups_for_people
+from mplp_trace_cli.cli.views import formats
+from mplp_trace_cli.cli.views.tables import groups_for_people
 from mplp_trace_cli.domain.buckets import UNITS
 from mplp_trace_cli.domain.dashboard import DEFAULT_METRICS, FIGURES, DashboardData, DashboardRequest
 from mplp_trace_cli.domain.errors import InvalidInput, StoreBusy
@@ -90,7 +91,7 @@ def _write(data: DashboardData, chosen: str) -> None:
     if chosen == "json":
         output.answer(as_json(data))
     elif chosen == "table":
-        from mplp_trace_cli.cli.dashboard_view import dashboard_view, room_here
+        from mplp_trace_cli.cli.views.dashboard_view import dashboard_view, room_here
 
         view = dashboard_view(data, room_here())
         for line in view.lines:
@@ -178,7 +179,7 @@ def _watch(service: TraceManagementService, asked: Asked, chosen: str, seconds: 
 def _screen(data: DashboardData, console: Any, now: int) -> Any:
     from rich.console import Group
 
-    from mplp_trace_cli.cli.dashboard_view import Room, dashboard_view
+    from mplp_trace_cli.cli.views.dashboard_view import Room, dashboard_view
 
     view = dashboard_view(data, Room(console.width, console.height))
     parts = [formats.painted_line(line) for line in view.lines]

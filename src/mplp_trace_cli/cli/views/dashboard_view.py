@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
-from mplp_trace_cli.cli import formats
-from mplp_trace_cli.cli.chart import Chart, sparkline
+from mplp_trace_cli.cli.views import formats
+from mplp_trace_cli.cli.views.chart import Chart, sparkline
 from mplp_trace_cli.domain.dashboard import FIGURES, SUMMARY_FIGURES, DashboardData, TopError, Trend
 from mplp_trace_cli.domain.times import DAY_US, format_instant
 from mplp_trace_cli.domain.visible import visible

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 from mplp_trace_cli.analysis.answers import Column, Kind
 from mplp_trace_cli.analysis.results import TraceWithEvents
-from mplp_trace_cli.cli import formats, output
-from mplp_trace_cli.cli.tables import is_wide
-from mplp_trace_cli.cli.timeline import TimeLine
-from mplp_trace_cli.cli.tree import Leaf, tree_of
+from mplp_trace_cli.cli import output
+from mplp_trace_cli.cli.views import formats
+from mplp_trace_cli.cli.views.tables import is_wide
+from mplp_trace_cli.cli.views.timeline import TimeLine
+from mplp_trace_cli.cli.views.tree import Leaf, tree_of
 from mplp_trace_cli.domain.times import format_instant, from_datetime
 from mplp_trace_cli.domain.words import counted, humane_duration
 

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
-from mplp_trace_cli.cli import formats, options, output, values
-from mplp_trace_cli.cli.diff_table import write_for_people
+from mplp_trace_cli.cli import options, output, values
 from mplp_trace_cli.cli.settings import open_service
+from mplp_trace_cli.cli.views import formats
+from mplp_trace_cli.cli.views.diff_table import write_for_people
 from mplp_trace_cli.domain.comparing.changes import Change
 from mplp_trace_cli.domain.comparing.diff import DiffRow, TraceDiff, diff_traces
 from mplp_trace_cli.domain.errors import InvalidInput

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.analysis.queries import last_events
-from mplp_trace_cli.cli import formats, output
+from mplp_trace_cli.cli import output
 from mplp_trace_cli.cli.settings import for_this_store
-from mplp_trace_cli.cli.tables import is_wide, shown_id
+from mplp_trace_cli.cli.views import formats
+from mplp_trace_cli.cli.views.tables import is_wide, shown_id
 from mplp_trace_cli.domain.words import counted, humane_duration
 from mplp_trace_cli.storage.processes import ended_process
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
-from mplp_trace_cli.cli.tables import is_wide
+from mplp_trace_cli.cli.views.tables import is_wide
 from mplp_trace_cli.domain.metrics_data import MetricSeries
 from mplp_trace_cli.domain.words import humane_bytes, humane_duration, humane_rate
 

@@ -11,11 +11,12 @@ import typer
 
 from mplp_trace_cli.analysis.lookup import LAST, get_trace, resolve_trace
 from mplp_trace_cli.analysis.results import TraceWithEvents
-from mplp_trace_cli.cli import formats, output, values
+from mplp_trace_cli.cli import output, values
+from mplp_trace_cli.cli.commands.query import events_command
 from mplp_trace_cli.cli.options import Format, Json
 from mplp_trace_cli.cli.pages import Html, write_page
-from mplp_trace_cli.cli.query import events_command
 from mplp_trace_cli.cli.settings import open_service
+from mplp_trace_cli.cli.views import formats
 from mplp_trace_cli.domain.enums import TraceStatus
 from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.processes import PROCESS_KEY
@@ -60,7 +61,7 @@ def show_command(
     elif chosen == "json":
         output.answer(_as_json(found))
     else:
-        from mplp_trace_cli.cli.trace_view import print_trace
+        from mplp_trace_cli.cli.views.trace_view import print_trace
 
         print_trace(found, flat)
     _tell_killed(found.trace)
@@ -68,7 +69,7 @@ def show_command(
 
 def _tell_killed(trace: Trace) -> None:
     if trace.status is TraceStatus.ACTIVE and PROCESS_KEY in trace.metadata:
-        from mplp_trace_cli.cli.unfinished import tell_killed
+        from mplp_trace_cli.cli.views.unfinished import tell_killed
         from mplp_trace_cli.storage.processes import ended_process
 
         if ended_process(trace.metadata.text) is not None:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mplp_trace_cli.analysis.answers import Column, Kind
-from mplp_trace_cli.cli import formats, output
-from mplp_trace_cli.cli.streaming import counts_text
+from mplp_trace_cli.cli import output
+from mplp_trace_cli.cli.views import formats
+from mplp_trace_cli.cli.views.counts import counts_text
 from mplp_trace_cli.domain.json_text import Member, members
 from mplp_trace_cli.domain.times import parse_instant
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from rich.cells import cell_len, set_cell_size
 
 from mplp_trace_cli.cli import output
-from mplp_trace_cli.cli.tables import WIDE, short_id
+from mplp_trace_cli.cli.views.tables import WIDE, short_id
 from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.domain.words import humane_duration

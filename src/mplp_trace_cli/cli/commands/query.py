@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from mplp_trace_cli.analysis.queries import query_events, query_traces
-from mplp_trace_cli.cli import filters, formats, options
+from mplp_trace_cli.cli import filters, options
 from mplp_trace_cli.cli.settings import open_service
-from mplp_trace_cli.cli.tables import events_for_people, groups_for_people, traces_for_people
+from mplp_trace_cli.cli.views import formats
+from mplp_trace_cli.cli.views.tables import events_for_people, groups_for_people, traces_for_people
 from mplp_trace_cli.domain.enums import TraceStatus
 
 
@@ -48,7 +49,7 @@ def query_command(
 
                 answer, shown = aggregate_traces(db, wanted, groups, asked, service.now()), groups_for_people
             if groups is None and chosen in ("table", "markdown") and status == [TraceStatus.ACTIVE]:
-                from mplp_trace_cli.cli.unfinished import write_unfinished
+                from mplp_trace_cli.cli.views.unfinished import write_unfinished
 
                 write_unfinished(db, answer, chosen, service.now())
             else:

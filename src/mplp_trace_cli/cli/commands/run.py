@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mplp_trace_cli.cli import values
-from mplp_trace_cli.cli.create import (
+from mplp_trace_cli.cli.commands.create import (
     Context,
     Description,
     Execution,
@@ -24,8 +24,14 @@ from mplp_trace_cli.cli.create import (
     Type,
     trace_request,
 )
+from mplp_trace_cli.cli.commands.wrapped import (
+    BestEffort,
+    Command,
+    RequireRecording,
+    WrappingCommand,
+    run_wrapped,
+)
 from mplp_trace_cli.cli.settings import open_service
-from mplp_trace_cli.cli.wrapped import BestEffort, Command, RequireRecording, WrappingCommand, run_wrapped
 from mplp_trace_cli.domain.enums import TraceType
 from mplp_trace_cli.domain.processes import PROCESS_KEY
 from mplp_trace_cli.domain.requests import CreateTraceRequest

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
-from mplp_trace_cli.cli import formats, output
+from mplp_trace_cli.cli import output
 from mplp_trace_cli.cli.options import Format, Json, Limit, Page, pagination, tell_total
 from mplp_trace_cli.cli.settings import open_service
-from mplp_trace_cli.cli.streaming import counts_text
+from mplp_trace_cli.cli.views import formats
+from mplp_trace_cli.cli.views.counts import counts_text
 from mplp_trace_cli.domain.errors import InvalidInput, NotFound
 from mplp_trace_cli.domain.words import counted
 

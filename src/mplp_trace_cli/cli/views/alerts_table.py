@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
-from mplp_trace_cli.cli import formats
+from mplp_trace_cli.cli.views import formats
 from mplp_trace_cli.delivery.texts import humane_figure
 from mplp_trace_cli.domain.alerts.alert import AlertFigure, AlertState, Severity, alert_title
 from mplp_trace_cli.domain.alerts.machine import AlertRecord

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mplp_trace_cli.cli import output, signals, values
 from mplp_trace_cli.cli.settings import open_service
+from mplp_trace_cli.cli.views.counts import counts_text
 from mplp_trace_cli.domain.enums import Level, parse_word
 from mplp_trace_cli.domain.words import counted
 
@@ -71,15 +72,3 @@ def record_from_shell(shell: str) -> int:
         if counts.rejected:
             output.warning(f"{counted(counts.rejected, 'event')} rejected (mplp-trace rejects list)")
     return 1 if counts.rejected else 0
-
-
-def counts_text(counts: dict[str, int]) -> str:
-    """`3 events, 1 trace, 1 rejected`: what is not zero, or that it was nothing."""
-    one = {"events": "event", "traces": "trace", "metrics": "metric"}
-    parts = []
-    for name in ("events", "traces", "metrics", "ended", "repeated", "rejected"):
-        count = counts.get(name, 0)
-        if count:
-            parts.append(f"{count:,} {one.get(name, name) if count == 1 else name}")
-    text = ", ".join(parts) or "nothing recorded"
-    return f"{text} (mplp-trace rejects list)" if counts.get("rejected") else text
