@@ -24,7 +24,9 @@ from mplp_trace_cli.domain.json_text import add_members, value_text
 from mplp_trace_cli.domain.lines import KINDS
 from mplp_trace_cli.domain.time_formats import rfc3339, time_reader
 from mplp_trace_cli.domain.times import DAY_US, checked_instant, format_instant
-from mplp_trace_cli.interchange.decoding import Decoded, DecodingRules, decoded
+from mplp_trace_cli.interchange.decoding.batches import Decoded, DecodingRules
+from mplp_trace_cli.interchange.decoding.chunks import decoded
+from mplp_trace_cli.interchange.decoding.translating import Fault, Translated
 from mplp_trace_cli.interchange.sources import Chunk
 from mplp_trace_cli.interchange.tables.arrow_json import (
     TEXT,
@@ -38,7 +40,6 @@ from mplp_trace_cli.interchange.tables.arrow_json import (
     quoted,
 )
 from mplp_trace_cli.interchange.tables.columns import HOMES, KEYS, TablePlan
-from mplp_trace_cli.interchange.translating import Fault, Translated
 
 _INSTANTS = frozenset(("timestamp", "started_at", "completed_at", "expires_at"))
 _NUMBERS = frozenset(("duration_ms", "value"))
