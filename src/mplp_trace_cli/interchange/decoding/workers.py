@@ -13,6 +13,7 @@ import signal
 import struct
 import subprocess
 import sys
+import traceback
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +21,7 @@ from typing import IO
 
 import pyarrow as pa
 
-from mplp_trace_cli.domain.errors import BrokenFile, StorageFailed
+from mplp_trace_cli.domain.errors import StorageFailed
 from mplp_trace_cli.interchange.decoding.batches import (
     Decoded,
     DecodingRules,
@@ -44,15 +45,15 @@ _HEAD = struct.Struct("<QQQ")
 def in_workers(
     chunks: Iterable[Chunk], rules: DecodingRules, translator: Translator | None
 ) -> Iterator[Decoded]:
-    """What is in chunks, in their order; pieces of a foreign format are translated on the way."""
-    workers = [_Worker(rules, translator) for _ in range(WORKERS)]
-    pools = [ThreadPoolExecutor(1) for _ in workers]
+    """What is in chunks, in their order; raises what decoding raised, StorageFailed when a worker dies."""
     waiting: deque[tuple[int, Future[Decoded]]] = deque()
     handed_out = 0
-    try:
+    with contextlib.ExitStack() as ended:
+        workers = [
+            ended.enter_context(contextlib.closing(_Worker(rules, translator))) for _ in range(WORKERS)
+        ]
         for turn, chunk in enumerate(chunks):
-            at = turn % WORKERS
-            waiting.append((len(chunk.data), pools[at].submit(workers[at].decode, chunk)))
+            waiting.append((len(chunk.data), workers[turn % WORKERS].hand_out(chunk)))
             handed_out += len(chunk.data)
             if len(waiting) >= IN_FLIGHT and handed_out >= IN_FLIGHT_BYTES:
                 size, future = waiting.popleft()
@@ -60,20 +61,15 @@ def in_workers(
                 yield future.result()
         while waiting:
             yield waiting.popleft()[1].result()
-    finally:
-        for worker in workers:
-            worker.stop()
-        for pool in pools:
-            pool.shutdown(cancel_futures=True)
 
 
 class _Worker:
-    """One decoding process; frames go in and out over its standard streams."""
+    """One decoding process, and the thread that speaks with it."""
 
     def __init__(self, rules: DecodingRules, translator: Translator | None) -> None:
-        self._translates = translator is not None
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __spec__.name],
+            # -P: nothing of the folder that one happens to be in is imported.
+            [sys.executable, "-P", "-m", __spec__.name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             process_group=0,  # Ctrl-C is the parent's to answer, also while this one starts
@@ -82,25 +78,33 @@ class _Worker:
         assert self._process.stdout is not None
         self._in, self._out = self._process.stdin, self._process.stdout
         widen(self._in.fileno(), self._out.fileno())
-        _send(self._in, pickle.dumps((rules, translator)))
+        self._thread = ThreadPoolExecutor(1)
+        self._thread.submit(_send, self._in, pickle.dumps((rules, translator)))
 
-    def decode(self, chunk: Chunk) -> Decoded:
+    def hand_out(self, chunk: Chunk) -> Future[Decoded]:
+        """What is in a chunk, once those before it were decoded."""
+        return self._thread.submit(self._decoded, chunk)
+
+    def _decoded(self, chunk: Chunk) -> Decoded:
         try:
             _send(self._in, _HEAD.pack(chunk.number, chunk.offset, chunk.skipped))
             _send(self._in, chunk.data)
-            if self._translates:
-                broken: BrokenFile | None = pickle.loads(_receive(self._out))
-                if broken is not None:
-                    raise broken
-                chunk = Chunk(0, chunk.offset, _receive(self._out), is_made=True)
-            events, others = _receive(self._out), _receive(self._out)
+            answer = pickle.loads(_receive(self._out))
+            events = b"" if isinstance(answer, Exception) else _receive(self._out)
         except (OSError, EOFError) as error:
             raise StorageFailed("a decoding process died", hint="is there enough memory?") from error
-        return Decoded(chunk, _unpacked(events), pickle.loads(others))
+        if isinstance(answer, Exception):
+            raise answer
+        made, others = answer
+        if made is not None:
+            chunk = Chunk(0, chunk.offset, made, is_made=True)
+        return Decoded(chunk, _unpacked(events), others)
 
-    def stop(self) -> None:
+    def close(self) -> None:
+        """Ends the process, whatever it was doing."""
         self._process.kill()
         self._process.wait()
+        self._thread.shutdown(cancel_futures=True)
         self._out.close()
         with contextlib.suppress(OSError):
             self._in.close()
@@ -117,7 +121,10 @@ def _receive(stream: IO[bytes]) -> bytes:
     if len(head) < _LENGTH.size:
         raise EOFError
     (size,) = _LENGTH.unpack(head)
-    return stream.read(size)
+    frame = stream.read(size)
+    if len(frame) < size:
+        raise EOFError
+    return frame
 
 
 def packed(events: pa.RecordBatch) -> pa.Buffer:
@@ -136,26 +143,31 @@ def _unpacked(data: bytes) -> pa.RecordBatch:
 def _serve() -> None:
     """The worker's loop: rules first, then chunks, until its input closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # nobody waits for an answer: it ends without a word
     gc.disable()  # millions of plain tuples, no cycles: the collector would only walk them
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
-    rules, translator = pickle.loads(_receive(stdin))
-    decoder = LineDecoder(rules.line_rules())
-    with contextlib.suppress(EOFError, BrokenPipeError):
+    with contextlib.suppress(EOFError):
+        rules, translator = pickle.loads(_receive(stdin))
+        decoder = LineDecoder(rules.line_rules())
         while True:
             number, offset, skipped = _HEAD.unpack(_receive(stdin))
-            data = _receive(stdin)
-            if translator is None:
-                _, events, others, _ = decode_chunk(decoder, Chunk(number, offset, data, skipped))
-            else:
-                try:
-                    chunk, events, others, _ = decode_translation(decoder, offset, translator.translate(data))
-                except BrokenFile as error:
-                    _send(stdout, pickle.dumps(error))
-                    continue
-                _send(stdout, pickle.dumps(None))
-                _send(stdout, chunk.data)
-            _send(stdout, packed(events))
-            _send(stdout, pickle.dumps(others))
+            chunk = Chunk(number, offset, _receive(stdin), skipped)
+            for frame in _answer(decoder, translator, chunk):
+                _send(stdout, frame)
+
+
+def _answer(decoder: LineDecoder, translator: Translator | None, chunk: Chunk) -> list[bytes | pa.Buffer]:
+    """The frames that tell what is in a chunk; an error alone, which is the parent's to judge."""
+    try:
+        if translator is None:
+            made, found = None, decode_chunk(decoder, chunk)
+        else:
+            found = decode_translation(decoder, chunk.offset, translator.translate(chunk.data))
+            made = found.chunk.data
+    except Exception as error:
+        error.add_note(traceback.format_exc())
+        return [pickle.dumps(error)]
+    return [pickle.dumps((made, found.others)), packed(found.events)]
 
 
 if __name__ == "__main__":
