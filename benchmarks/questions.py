@@ -34,7 +34,9 @@ from mplp_trace_cli.domain.questions import (
     TraceAggregation,
     TraceFilter,
 )
-from mplp_trace_cli.interchange.exporting import Selection, export, plan_export
+from mplp_trace_cli.interchange.exporting.chosen import Selection
+from mplp_trace_cli.interchange.exporting.planning import plan_export
+from mplp_trace_cli.interchange.exporting.writing import export
 from mplp_trace_cli.module import open_service
 from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.store import Connection

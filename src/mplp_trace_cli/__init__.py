@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from mplp_trace_cli.integrations.current import carry, current, event, step, trace, use_module
     from mplp_trace_cli.integrations.decorator import traced
     from mplp_trace_cli.integrations.logging_handler import CurrentTrace, MplpTraceHandler
-    from mplp_trace_cli.interchange.exporting import ExportReport
+    from mplp_trace_cli.interchange.exporting.writing import ExportReport
     from mplp_trace_cli.module import TraceModule, initialize_trace_module
     from mplp_trace_cli.service import TraceManagementService
     from mplp_trace_cli.service.following import EventStream
@@ -104,7 +104,7 @@ _HOMES = {
     "integrations.current": ("carry", "current", "event", "step", "trace", "use_module"),
     "integrations.decorator": ("traced",),
     "integrations.logging_handler": ("CurrentTrace", "MplpTraceHandler"),
-    "interchange.exporting": ("ExportReport",),
+    "interchange.exporting.writing": ("ExportReport",),
     "module": ("TraceModule", "initialize_trace_module"),
     "service": ("TraceManagementService",),
     "service.following": ("EventStream",),

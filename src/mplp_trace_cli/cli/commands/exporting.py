@@ -10,7 +10,8 @@ from mplp_trace_cli.cli import filters, output
 from mplp_trace_cli.cli.settings import USER_UMASK, open_service
 from mplp_trace_cli.domain.questions import ExportRequest
 from mplp_trace_cli.domain.words import counted, humane_bytes
-from mplp_trace_cli.interchange.exporting import COMPRESSIONS, PARTITIONS, ExportReport
+from mplp_trace_cli.interchange.exporting.planning import COMPRESSIONS, PARTITIONS
+from mplp_trace_cli.interchange.exporting.writing import ExportReport
 from mplp_trace_cli.interchange.formats import OUTPUT_FORMATS
 
 

@@ -21,7 +21,7 @@ from mplp_trace_cli.domain.questions import ColumnMapping, ImportRequest
 from mplp_trace_cli.interchange.formats import INPUT_FORMATS
 
 if TYPE_CHECKING:
-    from mplp_trace_cli.interchange.loading import Progress
+    from mplp_trace_cli.interchange.loading.files import Progress
 
 TABLES = "Tables (csv, parquet)"
 Map = Annotated[

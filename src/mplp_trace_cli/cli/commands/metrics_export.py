@@ -9,8 +9,8 @@ import typer
 from mplp_trace_cli.cli import values
 from mplp_trace_cli.cli.settings import USER_UMASK, open_service
 from mplp_trace_cli.domain.questions import TimeRange
+from mplp_trace_cli.interchange.exporting.targets import STDOUT, text_stream, whole_file
 from mplp_trace_cli.interchange.prometheus import FORMATS
-from mplp_trace_cli.interchange.targets import STDOUT, text_stream, whole_file
 
 
 def export_command(

@@ -15,7 +15,7 @@ from mplp_trace_cli.domain.json_text import Member, members
 from mplp_trace_cli.domain.times import parse_instant
 
 if TYPE_CHECKING:
-    from mplp_trace_cli.interchange.loading import LoadReport, Preview
+    from mplp_trace_cli.interchange.loading.files import LoadReport, Preview
 
 _KINDS = {
     **dict.fromkeys(("started_at", "completed_at", "expires_at", "timestamp"), Kind.INSTANT),

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from mplp_trace_cli.domain.errors import BrokenFile, InvalidInput
 from mplp_trace_cli.domain.ids import new_id
 from mplp_trace_cli.domain.json_text import JsonFault, add_members, elements, members, one_line
-from mplp_trace_cli.interchange.decoding import Decoded, decoded
-from mplp_trace_cli.interchange.json_cursor import JsonCursor, LineStream
-from mplp_trace_cli.interchange.json_lines import is_large
-from mplp_trace_cli.interchange.reading import InputFormat, Opened
+from mplp_trace_cli.interchange.decoding.batches import Decoded
+from mplp_trace_cli.interchange.decoding.chunks import decoded
+from mplp_trace_cli.interchange.input_format import InputFormat, Opened
+from mplp_trace_cli.interchange.json.cursor import JsonCursor, LineStream
+from mplp_trace_cli.interchange.json.lines import is_large
 from mplp_trace_cli.interchange.sources import BOM, CHUNK_BYTES, Readable, chunks, first_bytes, without_bom
 
 _LISTS = ("traces", "events", "metrics")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mplp_trace_cli.interchange.decoding import Decoded, decoded
-from mplp_trace_cli.interchange.reading import InputFormat, Opened
+from mplp_trace_cli.interchange.decoding.batches import Decoded
+from mplp_trace_cli.interchange.decoding.chunks import decoded
+from mplp_trace_cli.interchange.input_format import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import CHUNK_BYTES, chunks, without_bom
 
 RECORD_KEYS = ("event_type", "kind")

@@ -12,7 +12,7 @@ from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.event_row import EventRow, EventRules, event_row
 from mplp_trace_cli.domain.standard import STANDARD_EVENTS
 from mplp_trace_cli.domain.times import format_instant
-from mplp_trace_cli.interchange.translating import Events, Row
+from mplp_trace_cli.interchange.decoding.translating import Events, Row
 from mplp_trace_cli.storage.groups import Line
 
 _WIDEST = 4

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mplp_trace_cli.domain.errors import NotFound
-from mplp_trace_cli.interchange.bulk import BulkPlan, bulk_transaction
-from mplp_trace_cli.interchange.decoding import DecodingRules, decoded
+from mplp_trace_cli.interchange.decoding.batches import DecodingRules
+from mplp_trace_cli.interchange.decoding.chunks import decoded
+from mplp_trace_cli.interchange.loading.bulk import BulkPlan, bulk_transaction
 from mplp_trace_cli.interchange.sources import Chunk
 from mplp_trace_cli.storage.fold import Pair, fold_into
 from mplp_trace_cli.storage.groups import Counts

@@ -24,7 +24,7 @@ from mplp_trace_cli.domain.trace import (
     TraceStatement,
     new_trace_row,
 )
-from mplp_trace_cli.interchange.decoding import SCHEMA, Decoded
+from mplp_trace_cli.interchange.decoding.batches import SCHEMA, Decoded
 from mplp_trace_cli.interchange.sources import Chunk
 from mplp_trace_cli.storage.fold import Pair
 from mplp_trace_cli.storage.groups import (

@@ -9,9 +9,9 @@ from importlib import import_module
 from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.questions import ColumnMapping
-from mplp_trace_cli.interchange.bulk import DerivedTraces
-from mplp_trace_cli.interchange.decoding import Decoded, DecodingRules
+from mplp_trace_cli.interchange.decoding.batches import Decoded, DecodingRules
 from mplp_trace_cli.interchange.formats import AUTO, INPUT_FORMATS, READERS
+from mplp_trace_cli.interchange.loading.bulk import DerivedTraces
 from mplp_trace_cli.interchange.sources import Readable, Source
 
 

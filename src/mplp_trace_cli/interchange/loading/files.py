@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from mplp_trace_cli.domain.questions import ColumnMapping
-from mplp_trace_cli.interchange.bulk import BulkPlan, bulk_transaction
-from mplp_trace_cli.interchange.decoding import Decoded, DecodingRules
-from mplp_trace_cli.interchange.reading import InputFormat, Opened, input_format, require_known
+from mplp_trace_cli.interchange.decoding.batches import Decoded, DecodingRules
+from mplp_trace_cli.interchange.input_format import InputFormat, Opened, input_format, require_known
+from mplp_trace_cli.interchange.loading.bulk import BulkPlan, bulk_transaction
 from mplp_trace_cli.interchange.sources import (
     CHUNK_BYTES,
     STDIN,

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mplp_trace_cli.interchange.bulk import LINES_RESERVED, BulkLoad, define_load_views
-from mplp_trace_cli.interchange.exporting import line_query
-from mplp_trace_cli.interchange.loading import (
+from mplp_trace_cli.interchange.exporting.chosen import line_query
+from mplp_trace_cli.interchange.exporting.targets import ENTRIES
+from mplp_trace_cli.interchange.input_format import input_format, require_known
+from mplp_trace_cli.interchange.loading.bulk import LINES_RESERVED, BulkLoad, define_load_views
+from mplp_trace_cli.interchange.loading.files import (
     LoadOptions,
     LoadReport,
     Preview,
@@ -19,9 +21,7 @@ from mplp_trace_cli.interchange.loading import (
     seen_by_size,
     told,
 )
-from mplp_trace_cli.interchange.reading import input_format, require_known
 from mplp_trace_cli.interchange.sources import Source
-from mplp_trace_cli.interchange.targets import ENTRIES
 from mplp_trace_cli.storage.fold import Pair, fold_into, require_store
 from mplp_trace_cli.storage.store import Connection, roll_back
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 
 from mplp_trace_cli.domain.errors import BrokenFile
+from mplp_trace_cli.interchange.exporting.targets import is_export
 from mplp_trace_cli.interchange.sources import STDIN
-from mplp_trace_cli.interchange.targets import is_export
 
 _ORDER = ("traces", "events", "logs", "metrics")
 """The names of the files, of tables and of the signals of OpenTelemetry; events come after their traces."""

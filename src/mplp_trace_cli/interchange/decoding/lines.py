@@ -20,7 +20,7 @@ from mplp_trace_cli.domain.json_text import dumps
 from mplp_trace_cli.domain.lines import LineRules, read_line
 from mplp_trace_cli.domain.times import MAX_INSTANT, MIN_INSTANT
 from mplp_trace_cli.domain.trace import TraceStatement
-from mplp_trace_cli.interchange.blocks import (
+from mplp_trace_cli.interchange.decoding.blocks import (
     DOUBTS,
     NO_OBJECT,
     Block,
