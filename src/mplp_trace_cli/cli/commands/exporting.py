@@ -17,7 +17,10 @@ from mplp_trace_cli.interchange.formats import OUTPUT_FORMATS
 
 def export_command(
     destination: Annotated[
-        str, typer.Option("-o", "--output", metavar="PATH", help="Where to; - is stdout.")
+        str,
+        typer.Option(
+            "-o", "--output", metavar="PATH", help="Where to; an export there is replaced; - is stdout."
+        ),
     ],
     format_: Annotated[
         str | None,
@@ -30,7 +33,8 @@ def export_command(
     include_events: Annotated[
         bool | None,
         typer.Option(
-            "--include-events/--no-include-events", help="Events too; not in csv and parquet unless asked."
+            "--include-events/--no-include-events",
+            help="Events too; in csv and parquet only when asked, in a folder.",
         ),
     ] = None,
     include_metrics: Annotated[bool, typer.Option("--include-metrics", help="Metric samples too.")] = False,
