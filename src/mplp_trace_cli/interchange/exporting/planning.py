@@ -53,6 +53,11 @@ class ExportPlan:
             return self.destination.endswith("/")
         return self.format in _TABULAR and (len(self.tables) > 1 or self.partition_by is not None)
 
+    @property
+    def is_named_as_table(self) -> bool:
+        """True when the suffix of the destination is that of a file of csv or parquet."""
+        return _from_suffix(self.destination)[0] in _TABULAR
+
 
 def plan_export(request: ExportRequest) -> ExportPlan:
     """Decides format, compression and shape; raises InvalidInput for what does not fit together."""

@@ -58,22 +58,27 @@ def whole_file(path: str, umask: int, store: StorePaths) -> Iterator[str]:
 
 @contextlib.contextmanager
 def whole_folder(path: str, umask: int, store: StorePaths) -> Iterator[str]:
-    """The same for a folder; one that an earlier export made is replaced, any other is refused."""
+    """The same for a folder; one that an earlier export made is replaced, any other is refused.
+
+    The draft lies one folder deeper than its place: the `*` of polars and DuckDB matches a leading dot too,
+    and who reads `lake/*/events.parquet` would get what is not finished.
+    """
     store.check_output(path)
     final = os.path.realpath(path)
     if os.path.lexists(final) and not is_export(final):
         raise StorageFailed(
             f"{path} is there already and was not made by an export", hint="name a new folder with -o"
         )
-    draft = _draft(final)
+    around = _draft(final)
+    draft = os.path.join(around, "export")
     try:
         with os_errors(path):
-            os.mkdir(draft, 0o777 & ~umask)
+            os.makedirs(draft)
             yield draft
             _set_modes(draft, umask)
             _swap(draft, final)
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(around, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -97,6 +102,15 @@ def _draft(path: str) -> str:
     if not os.path.isdir(folder):
         raise StorageFailed(f"{folder}: no such folder", hint=f"mkdir -p {folder}")
     return os.path.join(folder, f".{name}.{uuid.uuid4().hex[:12]}.part")
+
+
+def partitions(path: str) -> set[str]:
+    """The names of the partitions of an export, as `day=2026-03-02`; of anything else, none."""
+    return {name for table in ENTRIES for name in _names(os.path.join(path, table))}
+
+
+def _names(folder: str) -> list[str]:
+    return os.listdir(folder) if os.path.isdir(folder) else []
 
 
 def is_export(path: str) -> bool:
@@ -124,10 +138,8 @@ def _swap(draft: str, path: str) -> None:
         return
     if _exchanged(draft, path):
         return
-    old = _draft(path)
-    os.rename(path, old)
+    os.rename(path, f"{draft}.old")
     os.rename(draft, path)
-    shutil.rmtree(old)
 
 
 def _exchanged(draft: str, path: str) -> bool:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mplp_trace_cli.domain.words import counted
 from mplp_trace_cli.interchange.exporting.chosen import Export, Selection, choose
 from mplp_trace_cli.interchange.exporting.targets import (
     ENTRIES,
     STDOUT,
+    partitions,
     text_stream,
     whole_file,
     whole_folder,
@@ -37,7 +39,7 @@ class ExportReport:
     files: tuple[str, ...] = field(default_factory=tuple)
     bytes: int = 0
     notes: tuple[str, ...] = ()
-    """What the format could not carry, a line each."""
+    """What the format could not carry and what else its reader should know, a line each."""
 
 
 def export(db: Connection, selection: Selection, plan: ExportPlan, store: StorePaths) -> ExportReport:
@@ -63,19 +65,32 @@ def export(db: Connection, selection: Selection, plan: ExportPlan, store: StoreP
 
 
 def _write(chosen: Export, store: StorePaths) -> list[str]:
-    """Writes the files and tells what their format could not carry."""
+    """Writes the files and tells what should be known of them."""
     plan = chosen.plan
     module = import_module(f"mplp_trace_cli.interchange.{WRITERS[plan.format]}")
     notes: list[str]
     if plan.is_folder:
+        before = partitions(plan.destination)
         with whole_folder(plan.destination, plan.umask, store) as folder:
             notes = module.write_folder(chosen, folder)
+        notes = [*notes, *_surprises(plan, before)]
     elif plan.destination == STDOUT:
         notes = _write_file(module, chosen, STDOUT)
     else:
         with whole_file(plan.destination, plan.umask, store) as draft:
             notes = _write_file(module, chosen, draft)
     return notes
+
+
+def _surprises(plan: ExportPlan, before: set[str]) -> Iterator[str]:
+    """A folder with the name of a file, and partitions that were there before and are not any more."""
+    path = plan.destination
+    if plan.is_named_as_table:
+        yield f"{path} is a folder, with {' and '.join(sorted(os.listdir(path)))} in it"
+    gone = before - partitions(path)
+    if gone:
+        lost = counted(len(gone), "partition")
+        yield f"{path} was replaced: {lost} that the export before had, this one has not"
 
 
 def _write_file(module: Any, chosen: Export, path: str) -> list[str]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from mplp_trace_cli.domain.errors import BrokenFile
-from mplp_trace_cli.interchange.exporting.targets import is_export
+from mplp_trace_cli.interchange.exporting.targets import ENTRIES, is_export
 from mplp_trace_cli.interchange.sources import STDIN
 
 _ORDER = ("traces", "events", "logs", "metrics")
@@ -36,7 +36,8 @@ def _exported(folder: str) -> list[str]:
     found = [
         os.path.join(at, name) for entry in _ORDER for at, names in _tables(folder, entry) for name in names
     ]
-    if not found or not is_export(folder):
+    has_tables = found or any(os.path.isdir(os.path.join(folder, table)) for table in ENTRIES)
+    if not has_tables or not is_export(folder):
         raise BrokenFile(
             f"{folder} is a folder, not a file, nor the folder of an export",
             hint=f"mplp-trace import {folder}/*",
