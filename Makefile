@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Compiled modules are kept, as where it is installed: thousands of commands would each compile them again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: test demo lint bench soak fuzz docs clean
+.PHONY: test demo lint bench soak fuzz docs dist clean
 
 test: $(READY)
 	$(BIN)/pytest -n 3 --dist worksteal
@@ -33,6 +33,12 @@ fuzz: $(READY)
 docs: $(READY)
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/picture.py
+
+# Packed for release: the same bytes from the same commit, wherever it is made.
+dist: $(READY)
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
 
 clean:
 	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz .import_linter_cache

@@ -83,6 +83,20 @@ class Ground:
         """A command line of sqlite-utils."""
         return Command((str(BIN / "sqlite-utils"), *map(str, arguments)), self._environment(None))
 
+    def watched(self, command: Command, stacks: Path, rate: int) -> Command:
+        """The same command under py-spy, which writes down so many stacks a second of it and its children."""
+        options = (
+            "record",
+            "--subprocesses",
+            "--format",
+            "raw",
+            "--rate",
+            str(rate),
+            "--output",
+            str(stacks),
+        )
+        return Command((str(BIN / "py-spy"), *options, "--", *command.arguments), command.env, command.feed)
+
     def _environment(self, store: Path | None) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MPLP_", "PYTHON"))}
         own = {"HOME": str(self.folder), "NO_COLOR": "1"}

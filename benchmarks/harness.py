@@ -51,6 +51,8 @@ class Run:
     code: int
     stdout: str
     stderr: str
+    cpu_seconds: float = 0.0
+    """Processor time of it and of the children that it waited for."""
 
     def good(self) -> Run:
         """Itself; raises BenchmarkFailed when the process failed."""
@@ -71,7 +73,8 @@ def run(command: Command, *, weigh: bool = False) -> Run:
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         peak = max(usage.ru_maxrss * RSS_UNIT, scales.stop() if scales else 0)
-        return Run(command, seconds, peak, process.returncode, _text(out), _text(err))
+        spent = usage.ru_utime + usage.ru_stime
+        return Run(command, seconds, peak, process.returncode, _text(out), _text(err), spent)
 
 
 @contextlib.contextmanager

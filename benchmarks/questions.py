@@ -21,8 +21,8 @@ from mplp_trace_cli.analysis.lookup import get_trace
 from mplp_trace_cli.analysis.metrics import get_metrics, question_of
 from mplp_trace_cli.analysis.queries import query_events, query_traces
 from mplp_trace_cli.analysis.sql import run_sql
-from mplp_trace_cli.cli.formats import PAGE_ROWS
-from mplp_trace_cli.cli.metrics_table import CELLS
+from mplp_trace_cli.cli.views.formats import PAGE_ROWS
+from mplp_trace_cli.cli.views.metrics_table import CELLS
 from mplp_trace_cli.config import TraceModuleOptions
 from mplp_trace_cli.domain.dashboard import DashboardRequest
 from mplp_trace_cli.domain.metrics_data import MetricsRequest
@@ -34,7 +34,9 @@ from mplp_trace_cli.domain.questions import (
     TraceAggregation,
     TraceFilter,
 )
-from mplp_trace_cli.interchange.exporting import Selection, export, plan_export
+from mplp_trace_cli.interchange.exporting.chosen import Selection
+from mplp_trace_cli.interchange.exporting.planning import plan_export
+from mplp_trace_cli.interchange.exporting.writing import export
 from mplp_trace_cli.module import open_service
 from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.store import Connection

@@ -34,6 +34,7 @@ import rows_spans
 import rows_tables
 from ground import FULL, QUICK, Ground
 from harness import BenchmarkFailed, Result
+from profiles import Profile, profiles
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 LIBRARIES = ("mplp-trace", "typer", "duckdb", "pyarrow", "msgspec", "isal", "rich", "sqlite-utils")
@@ -57,6 +58,13 @@ METHOD = """\
 - The bare program that `query` and `events` stand against runs the very SQL that they run
   (`benchmarks/questions.py`).
 - MB are 10⁶ bytes."""
+
+WHERE = """\
+## Where the time goes
+
+The moves whose speed hangs on the processor most, sampled by py-spy: the innermost function of ours, with
+what libraries do for it. Threads of DuckDB's own are not seen.
+"""
 
 Row = Callable[[Ground], list[Result]]
 ROWS: dict[str, Row] = {
@@ -101,13 +109,14 @@ def main() -> int:
                 for result in ROWS[name](ground):
                     results.append(result)
                     print("   ", " | ".join(cells(result)), file=sys.stderr, flush=True)
+            where = [] if options.only else profiles(ground)
     except BenchmarkFailed as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 2
     _print(results)
     if not options.quick and not options.only:
         PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(page(results, machine(load)), encoding="utf-8")
+        PAGE.write_text(page(results, machine(load), where), encoding="utf-8")
         print(f"wrote {PAGE}", file=sys.stderr)
     return 0 if all(result.ok for result in results) or options.quick else 1
 
@@ -164,7 +173,7 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def page(results: Sequence[Result], about: Sequence[tuple[str, str]]) -> str:
+def page(results: Sequence[Result], about: Sequence[tuple[str, str]], where: Sequence[Profile]) -> str:
     """The page for docs/."""
     lines = [
         INTRODUCTION,
@@ -178,8 +187,11 @@ def page(results: Sequence[Result], about: Sequence[tuple[str, str]]) -> str:
         "",
         METHOD,
         *(f"- {result.what}: {result.note}." for result in results if result.note),
+        "",
+        WHERE,
+        *(line for profile in where for line in profile.lines(os.cpu_count() or 1)),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).rstrip() + "\n"
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from pathlib import Path
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
-from mplp_trace_cli.cli import formats
-from mplp_trace_cli.cli.dashboard_view import Room, dashboard_view
+from mplp_trace_cli.cli.views import formats
+from mplp_trace_cli.cli.views.dashboard_view import Room, dashboard_view
 from mplp_trace_cli.domain.dashboard import DashboardData
 from mplp_trace_cli.module import open_service
 

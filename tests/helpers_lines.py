@@ -5,7 +5,7 @@ from __future__ import annotations
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.event_row import EventRow, EventRules
 from mplp_trace_cli.domain.lines import LineRules, Record, read_line
-from mplp_trace_cli.interchange.decoder import LineDecoder
+from mplp_trace_cli.interchange.decoding.lines import LineDecoder
 from mplp_trace_cli.interchange.sources import Chunk
 from mplp_trace_cli.storage.groups import Line
 

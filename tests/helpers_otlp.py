@@ -14,10 +14,10 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import MetricsData
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from mplp_trace_cli.domain.event_row import EventRow
+from mplp_trace_cli.interchange.decoding.rows import whole
+from mplp_trace_cli.interchange.decoding.translating import Translated
 from mplp_trace_cli.interchange.otlp.json_reading import JsonTranslator
 from mplp_trace_cli.interchange.otlp.protobuf_reading import ProtobufTranslator
-from mplp_trace_cli.interchange.rows import whole
-from mplp_trace_cli.interchange.translating import Translated
 
 Json = dict[str, Any]
 MESSAGES: dict[str, Any] = {

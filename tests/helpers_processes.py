@@ -16,7 +16,7 @@ FORK.set_forkserver_preload(
     [
         "tests.test_crash",
         "tests.test_concurrency",
-        "mplp_trace_cli.interchange.loading",
+        "mplp_trace_cli.interchange.loading.files",
         "mplp_trace_cli.storage.known",
         "mplp_trace_cli.analysis.queries",
     ]

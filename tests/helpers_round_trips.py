@@ -32,7 +32,7 @@ class Form(NamedTuple):
 
     @property
     def carries_any_span(self) -> bool:
-        """Protobuf has no ids but hexadecimal ones and no newer members; one body of it has no log records."""
+        """Protobuf has hexadecimal ids alone and no newer members; one body of it has no log records."""
         return not self.name.endswith((".pb", "/"))
 
     @property

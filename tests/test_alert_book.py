@@ -12,9 +12,16 @@ from typing import TypeVar
 
 import pytest
 
-from mplp_trace_cli.domain.alert_machine import Acknowledgement, AlertRecord, Evaluation, Step
-from mplp_trace_cli.domain.alert_report import AlertChangeKind
-from mplp_trace_cli.domain.alerts import AlertFigure, AlertReading, AlertRule, AlertState, Group, Severity
+from mplp_trace_cli.domain.alerts.alert import (
+    AlertFigure,
+    AlertReading,
+    AlertRule,
+    AlertState,
+    Group,
+    Severity,
+)
+from mplp_trace_cli.domain.alerts.machine import Acknowledgement, AlertRecord, Evaluation, Step
+from mplp_trace_cli.domain.alerts.report import AlertChangeKind
 from mplp_trace_cli.domain.errors import InvalidInput, StoreDamaged, StoreTooNew
 from mplp_trace_cli.storage.alert_book import HISTORY_ROWS, RETRY_US, SENT_ROWS, AlertBook, Delivery
 from mplp_trace_cli.storage.inbox import Inbox

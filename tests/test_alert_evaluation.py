@@ -17,9 +17,9 @@ from mplp_trace_cli import TraceAggregation, TraceManagementService
 from mplp_trace_cli.analysis.alert_evaluation import evaluate
 from mplp_trace_cli.analysis.alert_language import parse_condition
 from mplp_trace_cli.analysis.alert_rules import ParsedRule
-from mplp_trace_cli.domain.alert_conditions import Figure, comparisons
-from mplp_trace_cli.domain.alert_figures import FIGURES, METRIC_FUNCTIONS, Subject
-from mplp_trace_cli.domain.alerts import AlertFigure, AlertReading, AlertRule
+from mplp_trace_cli.domain.alerts.alert import AlertFigure, AlertReading, AlertRule
+from mplp_trace_cli.domain.alerts.conditions import Figure, comparisons
+from mplp_trace_cli.domain.alerts.figures import FIGURES, METRIC_FUNCTIONS, Subject
 from mplp_trace_cli.domain.enums import Level
 from mplp_trace_cli.domain.times import parse_instant
 from tests.conftest import Cli

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mplp_trace_cli.analysis.alert_language import MOST_CHARACTERS, MOST_NESTED, parse_condition
-from mplp_trace_cli.domain.alert_conditions import (
+from mplp_trace_cli.domain.alerts.conditions import (
     SIGNS,
     AlertCondition,
     AllOf,
@@ -20,7 +20,7 @@ from mplp_trace_cli.domain.alert_conditions import (
     comparisons,
     holds,
 )
-from mplp_trace_cli.domain.alert_figures import (
+from mplp_trace_cli.domain.alerts.figures import (
     FIGURES,
     METRIC_FUNCTIONS,
     UNITS,

@@ -8,7 +8,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mplp_trace_cli.domain.alert_machine import (
+from mplp_trace_cli.domain.alerts.alert import AlertFigure, AlertReading, AlertRule, AlertState, Severity
+from mplp_trace_cli.domain.alerts.machine import (
     KEPT_US,
     AlertRecord,
     Evaluation,
@@ -17,7 +18,6 @@ from mplp_trace_cli.domain.alert_machine import (
     step,
     step_all,
 )
-from mplp_trace_cli.domain.alerts import AlertFigure, AlertReading, AlertRule, AlertState, Severity
 
 FIRING, RESOLVED = AlertState.FIRING, AlertState.RESOLVED
 RULE = AlertRule("r", "error_rate > 5%", 300, severity=Severity.HIGH)

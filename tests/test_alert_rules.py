@@ -9,7 +9,7 @@ import pytest
 
 from mplp_trace_cli.analysis.alert_rules import AlertSet, load_alerts
 from mplp_trace_cli.config import options_from
-from mplp_trace_cli.domain.alerts import ActionKind, AlertAction, AlertRule, Severity
+from mplp_trace_cli.domain.alerts.alert import ActionKind, AlertAction, AlertRule, Severity
 from mplp_trace_cli.domain.errors import ConfigInvalid
 
 MINUTE = 60_000_000

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mplp_trace_cli.config import options_from
-from mplp_trace_cli.domain.alert_machine import REPLAYED, Evaluation, instants_of
-from mplp_trace_cli.domain.alerts import AlertReading, AlertRule, AlertState
+from mplp_trace_cli.domain.alerts.alert import AlertReading, AlertRule, AlertState
+from mplp_trace_cli.domain.alerts.machine import REPLAYED, Evaluation, instants_of
 from mplp_trace_cli.domain.errors import ConfigInvalid, InvalidInput, NotFound
 from mplp_trace_cli.domain.ids import new_id
 from mplp_trace_cli.service import TraceManagementService, Wiring

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from mplp_trace_cli.domain.errors import StorageFailed, StoreBusy
-from mplp_trace_cli.storage import compacting
+from mplp_trace_cli.storage.keeping import compacting
 from tests.conftest import SAMPLE_DATA, Cli
 from tests.helpers_kills import Killer
 from tests.helpers_processes import crash_at, lines_of

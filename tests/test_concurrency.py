@@ -15,7 +15,7 @@ import pytest
 import mplp_trace_cli.module
 from mplp_trace_cli import TraceModuleOptions, initialize_trace_module
 from mplp_trace_cli.domain.errors import StoreBusy, TraceFinished
-from mplp_trace_cli.interchange.bulk import BulkLoad
+from mplp_trace_cli.interchange.loading.bulk import BulkLoad
 from tests.conftest import Cli
 from tests.helpers_kills import event_line, opened
 from tests.helpers_processes import at_once, join, note, noted, start

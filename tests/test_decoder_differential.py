@@ -14,7 +14,7 @@ from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.domain.json_text import MAX_DEPTH
 from mplp_trace_cli.domain.lines import LineRules, read_line
-from mplp_trace_cli.interchange.decoder import LineDecoder
+from mplp_trace_cli.interchange.decoding.lines import LineDecoder
 from mplp_trace_cli.interchange.sources import Chunk
 from tests.helpers_lines import EVENT, RULES, assert_same, in_bulk, lines_of
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from mplp_trace_cli.delivery import MOST_SECONDS, check_action, deliver
 from mplp_trace_cli.delivery.secrets import told
 from mplp_trace_cli.delivery.texts import body, humane_figure, slack_json, title
-from mplp_trace_cli.domain.alerts import (
+from mplp_trace_cli.domain.alerts.alert import (
     ActionKind,
     AlertAction,
     AlertFigure,

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mplp_trace_cli import DiffRow, Event, Trace, TraceDiff
-from mplp_trace_cli.domain.alignment import aligned
-from mplp_trace_cli.domain.changes import Change, json_changes
-from mplp_trace_cli.domain.diff import diff_traces
+from mplp_trace_cli.domain.comparing.alignment import aligned
+from mplp_trace_cli.domain.comparing.changes import Change, json_changes
+from mplp_trace_cli.domain.comparing.diff import diff_traces
 from mplp_trace_cli.domain.errors import InvalidInput, NotFound
 from mplp_trace_cli.domain.json_text import JsonObject
 from mplp_trace_cli.service import TraceManagementService

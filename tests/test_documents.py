@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from mplp_trace_cli import EventFilter
 from mplp_trace_cli.domain.errors import BrokenFile
-from mplp_trace_cli.interchange import json_cursor
-from mplp_trace_cli.interchange.json_document import document_lines, looks_like
+from mplp_trace_cli.interchange.json import cursor as json_cursor
+from mplp_trace_cli.interchange.json.documents import document_lines, looks_like
 from mplp_trace_cli.interchange.sources import CHUNK_BYTES
 from mplp_trace_cli.service import StreamRequest, TraceManagementService
 

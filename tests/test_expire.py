@@ -179,7 +179,7 @@ def test_what_is_recorded_while_expire_looks_keeps_its_trace_open(
     service: TraceManagementService, clock: Clock, db: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An entry between the look and the end is seen inside the transaction of the inbox."""
-    from mplp_trace_cli.storage import expiring
+    from mplp_trace_cli.storage.keeping import expiring
 
     clock.pass_seconds(2 * HOUR)
     look = expiring._unfinished

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 
 from mplp_trace_cli import Level, TraceModuleOptions, TraceType, initialize_trace_module
 from mplp_trace_cli.domain.errors import InvalidInput
+from mplp_trace_cli.interchange.exporting.targets import whole_folder
 from mplp_trace_cli.service import TraceManagementService
 from mplp_trace_cli.storage.paths import StorePaths
 from tests.conftest import Cli
@@ -209,6 +210,38 @@ def test_files_and_folders_are_replaced_whole(hard: Cli, tmp_path: Path) -> None
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.csv", "out.csv", "out.jsonl"]
 
 
+def test_a_folder_that_is_being_written_is_no_neighbour(tmp_path: Path) -> None:
+    """Who reads `*/events.parquet` gets nothing unfinished, though a `*` may match a leading dot."""
+    lake, store = tmp_path / "lake", StorePaths(str(tmp_path / "traces.duckdb"))
+    lake.mkdir()
+    for turn in range(2):
+        with whole_folder(str(lake / "2026-03-02"), 0o022, store) as draft:
+            Path(draft, "events.parquet").write_text(str(turn))
+            beside = [path for path in lake.glob("*/events.parquet") if path.parent.name != "2026-03-02"]
+            assert beside == []
+    assert [path.name for path in lake.iterdir()] == ["2026-03-02"]
+    assert (lake / "2026-03-02" / "events.parquet").read_text() == "1"
+
+
+def test_a_folder_with_the_name_of_a_file_is_said(sample_store: Cli, tmp_path: Path) -> None:
+    """pandas reads such a folder without a word, traces and events mixed."""
+    words = ("export", "-o", "all.parquet", "--include-events", "--status", "failed")
+    said = sample_store(*words, cwd=tmp_path).stderr.splitlines()
+    assert said[0] == "all.parquet is a folder, with events.parquet and traces.parquet in it"
+    assert said[1].startswith("exported 23 traces, 589 events to all.parquet (")
+
+
+def test_partitions_that_a_replacement_has_not_are_said(sample_store: Cli, tmp_path: Path) -> None:
+    """Another day does not join the days that are there, it takes their place."""
+    words = ("export", "-o", "lake", "--format", "parquet", "--include-events", "--partition-by", "day")
+    first = sample_store(*words, cwd=tmp_path).stderr.splitlines()
+    again = sample_store(*words, cwd=tmp_path).stderr.splitlines()
+    less = sample_store(*words, "--since", "2026-03-06", cwd=tmp_path).stderr.splitlines()
+    assert (len(first), len(again)) == (1, 1)
+    assert less[0] == "lake was replaced: 4 partitions that the export before had, this one has not"
+    assert [path.name for path in (tmp_path / "lake" / "traces").iterdir()] == ["day=2026-03-06"]
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -375,6 +408,15 @@ def test_permissions(hard: Cli, tmp_path: Path) -> None:
 
 
 # -- what is asked for -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format_name", ["csv", "parquet"])
+def test_nothing_there_and_back(hard: Cli, tmp_path: Path, format_name: str) -> None:
+    """The folder of an export that found nothing has no file in it, and is read as what it is."""
+    words = ("export", "-o", "out", "--format", format_name, "--partition-by", "day", "--name", "nowhere")
+    assert hard(*words, cwd=tmp_path).stderr == "exported 0 traces to out (0 B)\n"
+    done = hard("--db", tmp_path / "other.duckdb", "import", tmp_path / "out")
+    assert (done.code, json.loads(done.stdout)["files"]) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ import duckdb
 import pytest
 
 from mplp_trace_cli.domain.errors import StoreBusy
-from mplp_trace_cli.interchange.targets import pump
+from mplp_trace_cli.interchange.exporting.targets import pump
 from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.store import Store, StoreSettings
 from tests.conftest import COMMAND, SAMPLE_DATA, Cli

@@ -8,15 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Cli
-from tests.transcripts import play
+from tests.conftest import ROOT, SAMPLE_DATA, Cli
+from tests.transcripts import left_on_screen, play
 
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
 def test_a_guide_shows_what_happens(cli: Cli, guide: Path) -> None:
-    """Its files are written down, its commands run in order by the installed command."""
+    """Its files are written down, its commands run in order beside the sample data, as in a checkout."""
+    (cli.folder / SAMPLE_DATA.name).symlink_to(SAMPLE_DATA)
     installed = Path(sys.executable).parent
     path = f"{installed}{os.pathsep}{os.environ['PATH']}"
     assert play(guide, cli, {"PATH": path}) > 5
+
+
+def test_a_bar_that_was_taken_away_is_not_shown() -> None:
+    """An import that takes longer than a second draws one; what stands before and after it stays."""
+    drawn = "\x1b[?25l\x1b[90m━━━\x1b[0m\r\x1b[2K━━━ 75/75 bytes\r\n\x1b[?25h\r\x1b[1A\x1b[2K"
+    assert left_on_screen(f"before\r\n{drawn}traces\r\n{drawn}1 trace\r\n") == "before\ntraces\n1 trace\n"

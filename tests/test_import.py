@@ -12,7 +12,9 @@ import pyarrow as pa
 import pytest
 
 from mplp_trace_cli import TraceModuleOptions, initialize_trace_module
-from mplp_trace_cli.interchange import json_lines, loading, sources
+from mplp_trace_cli.interchange import sources
+from mplp_trace_cli.interchange.json import lines as json_lines
+from mplp_trace_cli.interchange.loading import files as loading
 from mplp_trace_cli.service import TraceManagementService
 from tests.conftest import SAMPLE_DATA, Cli
 

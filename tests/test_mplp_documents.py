@@ -22,7 +22,7 @@ from mplp_trace_cli import TraceModuleOptions, initialize_trace_module
 from mplp_trace_cli.domain.enums import Level, TraceStatus, TraceType
 from mplp_trace_cli.domain.json_text import members
 from mplp_trace_cli.domain.times import format_instant, parse_instant
-from mplp_trace_cli.interchange.exporting import ExportedTrace
+from mplp_trace_cli.interchange.exporting.chosen import ExportedTrace
 from mplp_trace_cli.interchange.mplp.parts import DocumentRules, EventCells, event_text, header_of
 from mplp_trace_cli.interchange.mplp.quick import quick_line
 from mplp_trace_cli.interchange.mplp.reading import looks_like

@@ -24,15 +24,15 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, TracesData
 from mplp_trace_cli.domain.event_row import EventRow, EventRules
 from mplp_trace_cli.domain.lines import LineRules
 from mplp_trace_cli.domain.times import format_instant
-from mplp_trace_cli.interchange.decoder import LineDecoder
+from mplp_trace_cli.interchange.decoding.lines import LineDecoder
+from mplp_trace_cli.interchange.decoding.rows import whole
+from mplp_trace_cli.interchange.decoding.translating import Translated
 from mplp_trace_cli.interchange.otlp.batches import BODY_RECORDS, bodies
 from mplp_trace_cli.interchange.otlp.exported import event_records
 from mplp_trace_cli.interchange.otlp.json_reading import JsonTranslator
 from mplp_trace_cli.interchange.otlp.protobuf_reading import ProtobufTranslator
 from mplp_trace_cli.interchange.otlp.protobuf_writing import Serializer
-from mplp_trace_cli.interchange.rows import whole
 from mplp_trace_cli.interchange.sources import Chunk
-from mplp_trace_cli.interchange.translating import Translated
 from tests.conftest import Cli
 from tests.test_export import kept
 from tests.test_golden_formats import check

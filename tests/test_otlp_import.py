@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
+from mplp_trace_cli.interchange.decoding.rows import line_of
 from mplp_trace_cli.interchange.otlp import bodies
 from mplp_trace_cli.interchange.otlp.own import SCOPE
 from mplp_trace_cli.interchange.otlp.reading import looks_like
 from mplp_trace_cli.interchange.otlp.simple_attributes import JsonMembers, ProtobufMembers
 from mplp_trace_cli.interchange.otlp.values import plain_value, quoted, text
-from mplp_trace_cli.interchange.rows import line_of
 from tests.conftest import Cli
 from tests.helpers_otlp import (
     Json,

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from mplp_trace_cli.storage.child import Child, ChildFailed
+from mplp_trace_cli.storage.mending.child import Child, ChildFailed
 from tests.conftest import Cli
 from tests.helpers_damage import (
     BLOCK,

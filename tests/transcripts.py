@@ -12,6 +12,8 @@ from tests.terminal import COLOR, run_on_terminal
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"(?:#!.*\n)?# ([\w.-]+\.\w+)\n")
 """How a block begins that is a file of this name."""
+BAR = re.compile(r"\x1b\[\?25l.*?\x1b\[\?25h\r\x1b\[1A\x1b\[2K", re.DOTALL)
+"""A bar of progress, which comes where a machine is busy, until it is taken away."""
 CHANGING = (
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
     (r"^[0-9a-f]{8}\b|(?<= )[0-9a-f]{8}(?= )", "ID"),
@@ -37,6 +39,11 @@ def blocks(path: Path) -> Iterator[tuple[str, str]]:
         yield match[1], match[2]
 
 
+def left_on_screen(shown: str) -> str:
+    """What stands on a terminal in the end, without colours."""
+    return COLOR.sub("", BAR.sub("", shown)).replace("\r", "")
+
+
 def steady(text: str) -> str:
     """The text without what differs from run to run."""
     for pattern, word in CHANGING:
@@ -60,7 +67,6 @@ def play(page: Path, cli: Cli, env: Mapping[str, str]) -> int:
             (cli.folder / name[1]).write_text(text, encoding="utf-8")
         for command, shown in transcript(text) if language == "console" else ():
             done = run_on_terminal(cli, ["bash", "-c", command], env=env)
-            seen = COLOR.sub("", done.stdout).replace("\r", "")
-            assert steady(seen) == steady(shown), command
+            assert steady(left_on_screen(done.stdout)) == steady(shown), command
             commands += 1
     return commands

@@ -21,12 +21,12 @@ _one_at_a_time = threading.Lock()
 _LOOP = """
 import importlib, json, os, signal, sys
 import rich.table
-import mplp_trace_cli.interchange.loading, mplp_trace_cli.storage.known
+import mplp_trace_cli.interchange.loading.files, mplp_trace_cli.storage.known
 from mplp_trace_cli.cli.app import COMMANDS
 from mplp_trace_cli.cli.main import run
 
 for module, _ in COMMANDS.values():
-    importlib.import_module(f"mplp_trace_cli.cli.{module}")
+    importlib.import_module(f"mplp_trace_cli.cli.commands.{module}")
 for line in sys.stdin:
     asked = json.loads(line)
     child = os.fork()

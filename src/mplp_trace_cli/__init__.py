@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mplp_trace_cli.analysis.results import EventQueryResult, TraceQueryResult, TraceWithEvents
     from mplp_trace_cli.config import EventConfig, MetricsConfig, TraceModuleOptions
-    from mplp_trace_cli.domain.alert_machine import AlertRecord
-    from mplp_trace_cli.domain.alert_report import AlertChange, AlertList, AlertReport
-    from mplp_trace_cli.domain.alerts import AlertState, Severity
-    from mplp_trace_cli.domain.changes import Change
+    from mplp_trace_cli.domain.alerts.alert import AlertState, Severity
+    from mplp_trace_cli.domain.alerts.machine import AlertRecord
+    from mplp_trace_cli.domain.alerts.report import AlertChange, AlertList, AlertReport
+    from mplp_trace_cli.domain.comparing.changes import Change
+    from mplp_trace_cli.domain.comparing.diff import DiffKind, DiffRow, TraceDiff
     from mplp_trace_cli.domain.dashboard import DashboardData, DashboardRequest
-    from mplp_trace_cli.domain.diff import DiffKind, DiffRow, TraceDiff
     from mplp_trace_cli.domain.enums import Level, MetricType, TraceStatus, TraceType
     from mplp_trace_cli.domain.errors import TraceError
     from mplp_trace_cli.domain.event import Event
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from mplp_trace_cli.integrations.current import carry, current, event, step, trace, use_module
     from mplp_trace_cli.integrations.decorator import traced
     from mplp_trace_cli.integrations.logging_handler import CurrentTrace, MplpTraceHandler
-    from mplp_trace_cli.interchange.exporting import ExportReport
+    from mplp_trace_cli.interchange.exporting.writing import ExportReport
     from mplp_trace_cli.module import TraceModule, initialize_trace_module
     from mplp_trace_cli.service import TraceManagementService
     from mplp_trace_cli.service.following import EventStream
@@ -60,17 +60,17 @@ if TYPE_CHECKING:
     from mplp_trace_cli.service.scopes import Scope, StepScope, TraceScope
     from mplp_trace_cli.service.sources import SourceRecorder
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 _HOMES = {
     "analysis.results": ("EventQueryResult", "TraceQueryResult", "TraceWithEvents"),
     "config": ("EventConfig", "MetricsConfig", "TraceModuleOptions"),
-    "domain.alert_machine": ("AlertRecord",),
-    "domain.alert_report": ("AlertChange", "AlertList", "AlertReport"),
-    "domain.alerts": ("AlertState", "Severity"),
+    "domain.alerts.machine": ("AlertRecord",),
+    "domain.alerts.report": ("AlertChange", "AlertList", "AlertReport"),
+    "domain.alerts.alert": ("AlertState", "Severity"),
     "domain.dashboard": ("DashboardData", "DashboardRequest"),
-    "domain.changes": ("Change",),
-    "domain.diff": ("DiffKind", "DiffRow", "TraceDiff"),
+    "domain.comparing.changes": ("Change",),
+    "domain.comparing.diff": ("DiffKind", "DiffRow", "TraceDiff"),
     "domain.enums": ("Level", "MetricType", "TraceStatus", "TraceType"),
     "domain.errors": ("TraceError",),
     "domain.event": ("Event",),
@@ -104,7 +104,7 @@ _HOMES = {
     "integrations.current": ("carry", "current", "event", "step", "trace", "use_module"),
     "integrations.decorator": ("traced",),
     "integrations.logging_handler": ("CurrentTrace", "MplpTraceHandler"),
-    "interchange.exporting": ("ExportReport",),
+    "interchange.exporting.writing": ("ExportReport",),
     "module": ("TraceModule", "initialize_trace_module"),
     "service": ("TraceManagementService",),
     "service.following": ("EventStream",),

@@ -16,9 +16,9 @@ from mplp_trace_cli.analysis.alert_scans import (
     event_figures,
     trace_figures,
 )
-from mplp_trace_cli.domain.alert_conditions import Comparison, Figure, comparisons, holds
-from mplp_trace_cli.domain.alert_figures import Dimension, Subject
-from mplp_trace_cli.domain.alerts import AlertFigure, AlertReading
+from mplp_trace_cli.domain.alerts.alert import AlertFigure, AlertReading
+from mplp_trace_cli.domain.alerts.conditions import Comparison, Figure, comparisons, holds
+from mplp_trace_cli.domain.alerts.figures import Dimension, Subject
 
 if TYPE_CHECKING:
     from mplp_trace_cli.analysis.alert_rules import ParsedRule

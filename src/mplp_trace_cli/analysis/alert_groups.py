@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from mplp_trace_cli.analysis.measures import EVENTS, TRACES
-from mplp_trace_cli.domain.alert_figures import Subject
+from mplp_trace_cli.domain.alerts.figures import Subject
 from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.enums import unknown_word
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from mplp_trace_cli.domain.alert_conditions import (
+from mplp_trace_cli.domain.alerts.conditions import (
     AlertCondition,
     AllOf,
     AnyOf,
@@ -24,7 +24,7 @@ from mplp_trace_cli.domain.alert_conditions import (
     is_bare_metric,
     meant,
 )
-from mplp_trace_cli.domain.alert_figures import (
+from mplp_trace_cli.domain.alerts.figures import (
     FIGURES,
     FILTERS,
     METRIC,

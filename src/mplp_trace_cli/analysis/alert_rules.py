@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from mplp_trace_cli.analysis.alert_groups import group_fault
 from mplp_trace_cli.analysis.alert_language import parse_condition
 from mplp_trace_cli.config import TraceModuleOptions
-from mplp_trace_cli.domain.alert_conditions import AlertCondition, comparisons
-from mplp_trace_cli.domain.alerts import ActionKind, AlertAction, AlertRule, Severity
+from mplp_trace_cli.domain.alerts.alert import ActionKind, AlertAction, AlertRule, Severity
+from mplp_trace_cli.domain.alerts.conditions import AlertCondition, comparisons
 from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.enums import parse_word, unknown_word, words_of
 from mplp_trace_cli.domain.errors import ConfigInvalid, InvalidInput

@@ -26,8 +26,8 @@ from mplp_trace_cli.analysis.alert_scans import (
 )
 from mplp_trace_cli.analysis.filters import json_value
 from mplp_trace_cli.analysis.metrics import Question, stage_readings
-from mplp_trace_cli.domain.alert_conditions import Figure
-from mplp_trace_cli.domain.alert_figures import METRIC, UNITS, Dimension, Subject, Unit
+from mplp_trace_cli.domain.alerts.conditions import Figure
+from mplp_trace_cli.domain.alerts.figures import METRIC, UNITS, Dimension, Subject, Unit
 from mplp_trace_cli.domain.enums import MetricType
 from mplp_trace_cli.domain.metric_catalog import MetricCategory
 from mplp_trace_cli.domain.units import base_unit, unit_in

@@ -17,8 +17,8 @@ from mplp_trace_cli.analysis.filters import (
     json_value,
     trace_condition,
 )
-from mplp_trace_cli.domain.alert_conditions import Figure
-from mplp_trace_cli.domain.alert_figures import Subject
+from mplp_trace_cli.domain.alerts.conditions import Figure
+from mplp_trace_cli.domain.alerts.figures import Subject
 from mplp_trace_cli.domain.questions import EventFilter, TraceFilter
 from mplp_trace_cli.domain.times import MIN_INSTANT, SECOND_US
 

@@ -14,7 +14,7 @@ from mplp_trace_cli.cli.output import StdoutClosed, answer
 from mplp_trace_cli.cli.settings import set_option
 
 PROGRAM = "mplp-trace"
-_ROOM = "mplp_trace_cli.cli"
+_ROOM = "mplp_trace_cli.cli.commands"
 
 RECORDING, ASKING, MOVING, KEEPING = "Recording", "Asking", "Moving data", "Keeping"
 COMMANDS = {
@@ -47,7 +47,7 @@ COMMANDS = {
     "compact": ("compact", KEEPING),
     "doctor": ("doctor", KEEPING),
 }
-"""Each command, the module of this room that has it, and its group on the help page."""
+"""Each command, the module of `commands` that has it, and its group on the help page."""
 
 
 class LazyCommands(dict[str, Any]):

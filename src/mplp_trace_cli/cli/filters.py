@@ -26,7 +26,10 @@ Since = Annotated[
     typer.Option(metavar="TIME", help="From then on: a time, a date, 2h.", rich_help_panel=FILTERS),
 ]
 Until = Annotated[
-    str | None, typer.Option(metavar="TIME", help="Until before then.", rich_help_panel=FILTERS)
+    str | None,
+    typer.Option(
+        metavar="TIME", help="Until before then; of a date, to the end of that day.", rich_help_panel=FILTERS
+    ),
 ]
 MinDuration = Annotated[
     str | None, typer.Option(metavar="DURATION", help="At least so long.", rich_help_panel=FILTERS)

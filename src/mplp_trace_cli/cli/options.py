@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from mplp_trace_cli.analysis.answers import Answer
-from mplp_trace_cli.cli import formats, output
+from mplp_trace_cli.cli import output
+from mplp_trace_cli.cli.views import formats
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.questions import Pagination, TraceAggregation
 from mplp_trace_cli.domain.words import counted

@@ -12,7 +12,7 @@ from mplp_trace_cli.cli import output
 from mplp_trace_cli.cli.settings import USER_UMASK
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.words import humane_bytes
-from mplp_trace_cli.interchange.targets import STDOUT, text_stream, whole_file
+from mplp_trace_cli.interchange.exporting.targets import STDOUT, text_stream, whole_file
 
 if TYPE_CHECKING:
     from mplp_trace_cli.storage.paths import StorePaths

@@ -14,7 +14,7 @@ from typing import IO
 from mplp_trace_cli.delivery.secrets import told
 from mplp_trace_cli.delivery.settings import CommandSettings
 from mplp_trace_cli.delivery.texts import document_json
-from mplp_trace_cli.domain.alerts import AlertNotice
+from mplp_trace_cli.domain.alerts.alert import AlertNotice
 from mplp_trace_cli.domain.errors import DeliveryFailed
 from mplp_trace_cli.domain.visible import visible
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from mplp_trace_cli.delivery.secrets import told
 from mplp_trace_cli.delivery.settings import EmailSettings
 from mplp_trace_cli.delivery.texts import body, title
-from mplp_trace_cli.domain.alerts import AlertNotice
+from mplp_trace_cli.domain.alerts.alert import AlertNotice
 from mplp_trace_cli.domain.errors import DeliveryFailed
 from mplp_trace_cli.domain.extras import missing_extra
 from mplp_trace_cli.domain.visible import visible

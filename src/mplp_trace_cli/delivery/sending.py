@@ -16,7 +16,7 @@ from mplp_trace_cli.delivery.settings import (
     EmailSettings,
     parse_action,
 )
-from mplp_trace_cli.domain.alerts import ActionKind, AlertAction, AlertNotice
+from mplp_trace_cli.domain.alerts.alert import ActionKind, AlertAction, AlertNotice
 from mplp_trace_cli.domain.errors import DeliveryFailed, InvalidInput
 
 MOST_SECONDS = LONGEST_SECONDS + 15

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from mplp_trace_cli.delivery.secrets import Secret
-from mplp_trace_cli.domain.alerts import ActionKind, AlertAction
+from mplp_trace_cli.domain.alerts.alert import ActionKind, AlertAction
 from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.times import parse_duration

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from mplp_trace_cli.domain.alerts import AlertFigure, AlertNotice, group_texts
+from mplp_trace_cli.domain.alerts.alert import AlertFigure, AlertNotice, group_texts
 from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.domain.visible import visible
 from mplp_trace_cli.domain.words import humane_duration, humane_rate, humane_share

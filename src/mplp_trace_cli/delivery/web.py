@@ -18,7 +18,7 @@ from typing import Any, Never
 from mplp_trace_cli.delivery.secrets import Secret, told
 from mplp_trace_cli.delivery.settings import WebSettings, header_fault, place_of, url_fault
 from mplp_trace_cli.delivery.texts import document_json, slack_json
-from mplp_trace_cli.domain.alerts import AlertNotice
+from mplp_trace_cli.domain.alerts.alert import AlertNotice
 from mplp_trace_cli.domain.errors import DeliveryFailed
 
 _PASSING = (http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_MANY_REQUESTS)

@@ -2,8 +2,8 @@
 
 A module that reads has `looks_like(head, path)`, true when the first bytes of a file or its name say that it
 is of this format, and `FORMAT`, an InputFormat. One that writes has `write(export, stream)`, and
-`write_folder(export, opened)` where it can be a folder of files. All are imported when they are needed; this
-one costs nothing, and is what the command line knows of them.
+`write_folder(export, folder)` where it can be a folder of files; both tell what was not carried. All are
+imported when they are needed; this one costs nothing, and is what the command line knows of them.
 """
 
 from __future__ import annotations
@@ -15,22 +15,25 @@ READERS = {
     "chrome": "chrome.reading",
     "csv": "tables.csv",
     "mplp": "mplp.reading",
-    "json": "json_document",
-    "jsonl": "json_lines",
+    "json": "json.documents",
+    "jsonl": "json.lines",
 }
 """In the order in which a file is tried: JSON lines are what is left."""
-WRITERS: dict[str, str] = {
-    "otlp": "otlp.writing",
+WRITERS = {
+    "json": "json.writing",
+    "jsonl": "json.writing",
+    "csv": "tables.writing",
+    "parquet": "tables.writing",
     "chrome": "chrome.writing",
     "mplp": "mplp.writing",
+    "otlp": "otlp.writing",
 }
-"""The formats that are written a record at a time; DuckDB writes the others."""
 WITHOUT_METRICS = ("mplp",)
 """The formats that have no place for metric samples."""
 FOLDERS = ("otlp",)
 """Of these the formats that are a folder of files where the destination ends in `/`."""
 INPUT_FORMATS = (AUTO, *sorted(READERS))
-OUTPUT_FORMATS = ("json", "jsonl", "csv", "parquet", *sorted(WRITERS))
+OUTPUT_FORMATS = tuple(WRITERS)
 SUFFIXES = {
     ".mplp.json": "mplp",
     ".mplp.jsonl": "mplp",

@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from mplp_trace_cli.domain.event import Event
     from mplp_trace_cli.domain.questions import ExportRequest, ImportRequest
     from mplp_trace_cli.domain.trace import KnownTrace, Trace, TraceRow
-    from mplp_trace_cli.interchange.decoding import DecodingRules
-    from mplp_trace_cli.interchange.exporting import ExportReport
-    from mplp_trace_cli.interchange.loading import LoadReport, Progress
+    from mplp_trace_cli.interchange.decoding.batches import DecodingRules
+    from mplp_trace_cli.interchange.exporting.writing import ExportReport
+    from mplp_trace_cli.interchange.loading.files import LoadReport, Progress
     from mplp_trace_cli.storage.groups import Counts
-    from mplp_trace_cli.storage.health import StoreInfo
+    from mplp_trace_cli.storage.keeping.health import StoreInfo
 
 __all__ = ["StreamRequest", "TraceManagementService", "Wiring"]
 
@@ -160,7 +160,7 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         """
         from mplp_trace_cli.domain.ids import IdPool
         from mplp_trace_cli.domain.lines import LineRules
-        from mplp_trace_cli.interchange.decoder import LineDecoder
+        from mplp_trace_cli.interchange.decoding.lines import LineDecoder
         from mplp_trace_cli.interchange.streaming import groups
         from mplp_trace_cli.storage.groups import Counts, GroupRules, record_group, record_if_open
 
@@ -265,7 +265,9 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         """Writes what a filter selects; the destination appears whole or not at all."""
         from mplp_trace_cli.analysis.filters import trace_condition
         from mplp_trace_cli.domain.questions import ExportRequest, TraceFilter
-        from mplp_trace_cli.interchange.exporting import Selection, export, plan_export
+        from mplp_trace_cli.interchange.exporting.chosen import Selection
+        from mplp_trace_cli.interchange.exporting.planning import plan_export
+        from mplp_trace_cli.interchange.exporting.writing import export
 
         asked = request_of(ExportRequest, request, given)
         plan = plan_export(asked)
@@ -283,9 +285,9 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
     ) -> LoadReport:
         """Loads files, each in one transaction; bad lines go to the rejects. A dry run takes it all back."""
         from mplp_trace_cli.domain.questions import ColumnMapping, ImportRequest
-        from mplp_trace_cli.interchange.folders import input_files
-        from mplp_trace_cli.interchange.loading import LoadOptions, LoadReport, load_file
-        from mplp_trace_cli.interchange.rehearsing import rehearse
+        from mplp_trace_cli.interchange.loading.files import LoadOptions, LoadReport, load_file
+        from mplp_trace_cli.interchange.loading.folders import input_files
+        from mplp_trace_cli.interchange.loading.rehearsing import rehearse
         from mplp_trace_cli.interchange.tables.columns import check_mapping
 
         asked = request_of(ImportRequest, request, given)
@@ -311,7 +313,7 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         return report
 
     def _decoding_rules(self) -> DecodingRules:
-        from mplp_trace_cli.interchange.decoding import DecodingRules
+        from mplp_trace_cli.interchange.decoding.batches import DecodingRules
 
         config = self._wiring.options.event_config
         return DecodingRules(
@@ -347,14 +349,14 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
     @operation
     def info(self) -> StoreInfo:
         """Where the store is, how big, how much is in it and how much waits."""
-        from mplp_trace_cli.storage.health import store_info
+        from mplp_trace_cli.storage.keeping.health import store_info
 
         return store_info(self._store(), self._wiring.clock())
 
     @operation
     def retry_rejects(self, ids: Sequence[int] = (), create_missing: bool = False) -> Counts:
         """Records the rejected lines that are good now; none named is all."""
-        from mplp_trace_cli.interchange.retrying import RetryOptions, retry_rejects
+        from mplp_trace_cli.interchange.loading.retrying import RetryOptions, retry_rejects
 
         options = RetryOptions(ids, self._decoding_rules(), create_missing)
         with self.pair() as pair:
@@ -363,7 +365,7 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
     @operation
     def clear_rejects(self, ids: Sequence[int] = ()) -> int:
         """Deletes rejected lines and says how many; none named is all."""
-        from mplp_trace_cli.interchange.retrying import clear_rejects
+        from mplp_trace_cli.interchange.loading.retrying import clear_rejects
 
         with self.pair() as pair:
             return clear_rejects(pair, ids, FLUSH_SECONDS)

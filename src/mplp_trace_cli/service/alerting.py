@@ -21,15 +21,15 @@ from mplp_trace_cli.service.measuring import MeasuringService
 
 if TYPE_CHECKING:
     from mplp_trace_cli.analysis.alert_rules import AlertSet, ParsedRule
-    from mplp_trace_cli.domain.alert_machine import AlertRecord, Evaluation
-    from mplp_trace_cli.domain.alert_report import (
+    from mplp_trace_cli.domain.alerts.alert import AlertNotice, AlertReading
+    from mplp_trace_cli.domain.alerts.machine import AlertRecord, Evaluation
+    from mplp_trace_cli.domain.alerts.report import (
         AlertChange,
         AlertDelivery,
         AlertList,
         AlertReport,
         Undelivered,
     )
-    from mplp_trace_cli.domain.alerts import AlertNotice, AlertReading
     from mplp_trace_cli.domain.requests import Instant
     from mplp_trace_cli.storage.alert_book import AlertBook, Delivery
     from mplp_trace_cli.storage.store import Connection
@@ -79,7 +79,7 @@ class AlertingService(MeasuringService):
         return self._sent()
 
     def _evaluated(self, rules: str | Collection[str] | None) -> AlertReport:
-        from mplp_trace_cli.domain.alert_report import AlertReport
+        from mplp_trace_cli.domain.alerts.report import AlertReport
         from mplp_trace_cli.storage.alert_book import change_of
 
         alerts = self._alerts()
@@ -117,7 +117,7 @@ class AlertingService(MeasuringService):
             return evaluate(db, rules, at)
 
     def _replayed(self, names: str | Collection[str] | None, at: int) -> AlertReport:
-        from mplp_trace_cli.domain.alert_report import AlertReport
+        from mplp_trace_cli.domain.alerts.report import AlertReport
 
         alerts = self._alerts()
         rules = _chosen(alerts, names)
@@ -162,9 +162,9 @@ class AlertingService(MeasuringService):
     @operation
     def list_alerts(self) -> AlertList:
         """Every alert as the last check left it, and what could not be sent; an unknown one is inactive."""
-        from mplp_trace_cli.domain.alert_machine import AlertRecord
-        from mplp_trace_cli.domain.alert_report import AlertList
-        from mplp_trace_cli.domain.alerts import AlertState
+        from mplp_trace_cli.domain.alerts.alert import AlertState
+        from mplp_trace_cli.domain.alerts.machine import AlertRecord
+        from mplp_trace_cli.domain.alerts.report import AlertList
 
         alerts = self._alerts()
         self._require_store()
@@ -203,8 +203,8 @@ class AlertingService(MeasuringService):
         They go on firing, and their end is told. Raises NotFound where none is firing, InvalidInput where
         there is no such rule either.
         """
-        from mplp_trace_cli.domain.alert_machine import Acknowledgement
-        from mplp_trace_cli.domain.alerts import alert_title
+        from mplp_trace_cli.domain.alerts.alert import alert_title
+        from mplp_trace_cli.domain.alerts.machine import Acknowledgement
 
         self._require_store()
         found: list[AlertRecord] = []
@@ -239,7 +239,7 @@ class AlertingService(MeasuringService):
 
     def _sample(self, parsed: ParsedRule) -> AlertNotice:
         """A notice with the figures of now, where there is a store to ask."""
-        from mplp_trace_cli.domain.alerts import AlertNotice, AlertState
+        from mplp_trace_cli.domain.alerts.alert import AlertNotice, AlertState
 
         rule, now = parsed.rule, self.now()
         readings: list[AlertReading] = []
@@ -294,7 +294,7 @@ def _chosen(alerts: AlertSet, names: str | Collection[str] | None) -> list[Parse
 def _evaluation(
     alerts: AlertSet, chosen: Iterable[ParsedRule], readings: Sequence[AlertReading], at: int
 ) -> Evaluation:
-    from mplp_trace_cli.domain.alert_machine import Evaluation
+    from mplp_trace_cli.domain.alerts.machine import Evaluation
 
     names = frozenset(parsed.rule.name for parsed in chosen)
     return Evaluation([parsed.rule for parsed in alerts.rules], names, readings, at)
@@ -314,7 +314,7 @@ def _ahead(evaluated_at: Mapping[str, int], evaluation: Evaluation) -> Iterator[
 def _as_of(db: Connection, rules: Sequence[ParsedRule], at: int) -> list[AlertRecord]:
     """What would be so at an instant: firing where the condition holds all through `for` before it."""
     from mplp_trace_cli.analysis.alert_evaluation import evaluate
-    from mplp_trace_cli.domain.alert_machine import instants_of, replayed
+    from mplp_trace_cli.domain.alerts.machine import instants_of, replayed
 
     readings = evaluate(db, rules, at)
     records: list[AlertRecord] = []
@@ -339,6 +339,6 @@ def _send(notice: AlertNotice, name: str, alerts: AlertSet) -> None:
 def _outcome(
     notice: AlertNotice, action: str, error: str | None = None, next_at: int | None = None
 ) -> AlertDelivery:
-    from mplp_trace_cli.domain.alert_report import AlertDelivery
+    from mplp_trace_cli.domain.alerts.report import AlertDelivery
 
     return AlertDelivery(notice.rule, notice.group, notice.state, action, error, next_at)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
         TraceQueryResult,
         TraceWithEvents,
     )
+    from mplp_trace_cli.domain.comparing.diff import TraceDiff
     from mplp_trace_cli.domain.dashboard import DashboardData, DashboardRequest
-    from mplp_trace_cli.domain.diff import TraceDiff
     from mplp_trace_cli.domain.questions import (
         EventFilter,
         Pagination,
@@ -132,7 +132,7 @@ class AskingService(ServiceBase):
     def diff_traces(self, first: str, second: str, threshold: float = 10.0) -> TraceDiff:
         """What differs between the traces of exactly those ids; `threshold` is of durations, in percent."""
         from mplp_trace_cli.analysis.lookup import get_trace
-        from mplp_trace_cli.domain.diff import diff_traces
+        from mplp_trace_cli.domain.comparing.diff import diff_traces
 
         with self.reading() as db:
             one, other = (get_trace(db, trace_id, None).trace for trace_id in (first, second))

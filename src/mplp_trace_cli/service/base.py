@@ -188,7 +188,7 @@ class ServiceBase:
         options = self._wiring.options
         if options.retention_period_days is None and options.max_store_size is None:
             return
-        from mplp_trace_cli.storage.retention import retention_rules, tidy_if_due
+        from mplp_trace_cli.storage.keeping.retention import retention_rules, tidy_if_due
 
         tidy_if_due(pair, retention_rules(options), self._wiring.on_wait or (lambda _said: None))
 

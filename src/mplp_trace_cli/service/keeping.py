@@ -17,7 +17,7 @@ from mplp_trace_cli.service.base import ServiceBase, operation, request_of
 if TYPE_CHECKING:
     from mplp_trace_cli.domain.questions import PurgeRequest, TraceFilter
     from mplp_trace_cli.storage.fold import Pair
-    from mplp_trace_cli.storage.purging import PurgeSelection
+    from mplp_trace_cli.storage.keeping.purging import PurgeSelection
 
 KEEP_SECONDS = 60.0
 """How long a purge and a compaction wait for a busy store."""
@@ -31,7 +31,7 @@ class KeepingService(ServiceBase):
         self, request: ExpireRequest | Mapping[str, Any] | None = None, /, **given: Any
     ) -> list[EndedTrace]:
         """Ends the traces whose time is over, and those the request names; gives what it ended."""
-        from mplp_trace_cli.storage.expiring import ExpireRules, expire
+        from mplp_trace_cli.storage.keeping.expiring import ExpireRules, expire
 
         asked: ExpireRequest = request_of(ExpireRequest, request, given)
         rules = ExpireRules(_idle_us(asked.idle), asked.killed, asked.dry_run)
@@ -42,7 +42,7 @@ class KeepingService(ServiceBase):
     def purge(self, request: PurgeRequest | Mapping[str, Any] | None = None, /, **given: Any) -> PurgeReport:
         """Deletes whole finished traces and old metric samples, all at once; a dry run only counts them."""
         from mplp_trace_cli.domain.questions import PurgeRequest
-        from mplp_trace_cli.storage.purging import purge, tell_purge
+        from mplp_trace_cli.storage.keeping.purging import purge, tell_purge
 
         asked: PurgeRequest = request_of(PurgeRequest, request, given)
         selection = _selection(asked)
@@ -58,7 +58,7 @@ class KeepingService(ServiceBase):
 
         Other threads of this process that ask something wait for it.
         """
-        from mplp_trace_cli.storage.compacting import compact
+        from mplp_trace_cli.storage.keeping.compacting import compact
 
         with self._existing() as pair:
             return compact(pair, KEEP_SECONDS)
@@ -84,7 +84,7 @@ def _idle_us(milliseconds: float | None) -> int | None:
 def _selection(asked: PurgeRequest) -> PurgeSelection:
     from mplp_trace_cli.analysis.filters import texts_of, trace_condition
     from mplp_trace_cli.domain.questions import TraceFilter, to_instant
-    from mplp_trace_cli.storage.purging import PurgeSelection
+    from mplp_trace_cli.storage.keeping.purging import PurgeSelection
 
     wanted: TraceFilter = request_of(TraceFilter, asked.filter, {})
     if TraceStatus.ACTIVE.value in texts_of(wanted.status, "status"):

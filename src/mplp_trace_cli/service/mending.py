@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from mplp_trace_cli.service.base import ServiceBase, operation
 
 if TYPE_CHECKING:
-    from mplp_trace_cli.storage.findings import Finding
-    from mplp_trace_cli.storage.repair import RepairReport
+    from mplp_trace_cli.storage.mending.findings import Finding
+    from mplp_trace_cli.storage.mending.repair import RepairReport
 
 
 class MendingService(ServiceBase):
@@ -17,7 +17,7 @@ class MendingService(ServiceBase):
     @operation
     def doctor(self) -> list[Finding]:
         """What a check of the store and its inbox found; it changes nothing."""
-        from mplp_trace_cli.storage.doctor import Looking, examine
+        from mplp_trace_cli.storage.mending.doctor import Looking, examine
 
         options = self._wiring.options
         return examine(Looking(self.paths, self.now(), options.memory_limit, options.threads))
@@ -29,8 +29,8 @@ class MendingService(ServiceBase):
         They go to `to`, else beside the damaged ones, `in_place` into their places; those are only read
         and, in place, renamed.
         """
+        from mplp_trace_cli.storage.mending.repair import RepairPlan, beside, repair
         from mplp_trace_cli.storage.paths import StorePaths
-        from mplp_trace_cli.storage.repair import RepairPlan, beside, repair
 
         place = StorePaths.at(to) if to is not None else beside(self.paths)
         if in_place and self._recorder is not None:  # which has the damaged inbox open

@@ -14,7 +14,8 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from mplp_trace_cli.domain.alert_machine import (
+from mplp_trace_cli.domain.alerts.alert import AlertFigure, AlertNotice, AlertState, Group, Severity
+from mplp_trace_cli.domain.alerts.machine import (
     Acknowledgement,
     AlertRecord,
     Evaluation,
@@ -22,8 +23,7 @@ from mplp_trace_cli.domain.alert_machine import (
     is_forgettable,
     step_all,
 )
-from mplp_trace_cli.domain.alert_report import AlertChange, AlertChangeKind, Undelivered
-from mplp_trace_cli.domain.alerts import AlertFigure, AlertNotice, AlertState, Group, Severity
+from mplp_trace_cli.domain.alerts.report import AlertChange, AlertChangeKind, Undelivered
 from mplp_trace_cli.domain.times import SECOND_US
 from mplp_trace_cli.storage.paths import StorePaths, make_once, os_errors
 from mplp_trace_cli.storage.sql import statement

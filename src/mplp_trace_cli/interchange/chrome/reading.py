@@ -17,12 +17,13 @@ from mplp_trace_cli.domain.json_text import one_line
 from mplp_trace_cli.interchange.chrome.foreign import ForeignTrace
 from mplp_trace_cli.interchange.chrome.foreign_lines import About
 from mplp_trace_cli.interchange.chrome.own import PRODUCER, OwnElements
-from mplp_trace_cli.interchange.decoding import Decoded, decode_translated
-from mplp_trace_cli.interchange.json_cursor import JsonCursor
-from mplp_trace_cli.interchange.json_lines import RECORD_KEYS
-from mplp_trace_cli.interchange.reading import InputFormat, Opened
+from mplp_trace_cli.interchange.decoding.batches import Decoded
+from mplp_trace_cli.interchange.decoding.chunks import decode_translated
+from mplp_trace_cli.interchange.decoding.translating import Fault, Translated
+from mplp_trace_cli.interchange.input_format import InputFormat, Opened
+from mplp_trace_cli.interchange.json.cursor import JsonCursor
+from mplp_trace_cli.interchange.json.lines import RECORD_KEYS
 from mplp_trace_cli.interchange.sources import BOM, CHUNK_BYTES, STDIN, Readable, without_bom
-from mplp_trace_cli.interchange.translating import Fault, Translated
 
 _SUFFIXES = (".chrome.json", ".perfetto.json", ".trace.json")
 _LIST = "traceEvents"

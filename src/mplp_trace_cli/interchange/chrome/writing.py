@@ -13,8 +13,8 @@ from typing import IO, cast
 
 from mplp_trace_cli.interchange.chrome.lanes import Arrow, Lane, Lanes, Place
 from mplp_trace_cli.interchange.chrome.own import LONGEST_US, PRODUCER
-from mplp_trace_cli.interchange.exporting import LINES, Export, copy_query, line_query
-from mplp_trace_cli.interchange.targets import pump
+from mplp_trace_cli.interchange.exporting.chosen import LINES, Export, copy_query, line_query
+from mplp_trace_cli.interchange.exporting.targets import pump
 from mplp_trace_cli.storage.rows import rows_of
 from mplp_trace_cli.storage.sql import statement
 
@@ -29,10 +29,10 @@ def write(export: Export, stream: IO[bytes]) -> list[str]:
     elements = _Elements(stream)
     lines = line_query("traces", with_kind=False)
     _write_query(export, elements, statement("chrome_traces").format(lines=lines))
-    beside = _count(export, "traces") + 1
-    if export.include_events:
+    beside = export.count("traces") + 1
+    if export.plan.include_events:
         _write_events(export, elements, beside + 1)
-    if export.include_metrics:
+    if export.plan.include_metrics:
         _write_samples(export, elements, beside)
     stream.write(b"]}\n")
     return []
@@ -63,7 +63,7 @@ def _write_query(export: Export, elements: _Elements, query: str) -> None:
 def _write_events(export: Export, elements: _Elements, first_tid: int) -> None:
     import pyarrow as pa  # what needs no lanes need not wait for it
 
-    lanes = Lanes(_count(export, "events"), first_tid)
+    lanes = Lanes(export.count("events"), first_tid)
     events = cast(Iterator[Place], rows_of(export.db, statement("chrome_places").format(**_RULES)))
     elements.write_all(map(_lane, lanes.place(events)))
     columns = [
@@ -82,11 +82,6 @@ def _write_samples(export: Export, elements: _Elements, pid: int) -> None:
     elements.write_all([_named("process_name", pid, pid, "metrics")])
     lines = line_query("metrics", with_kind=False)
     _write_query(export, elements, statement("chrome_samples").format(lines=lines, pid=pid))
-
-
-def _count(export: Export, table: str) -> int:
-    (count,) = export.db.execute(f"SELECT count(*) FROM chosen_{table}").fetchone() or (0,)
-    return int(count)
 
 
 def _lane(lane: Lane) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, JsonFault, Member, members, parse
 from mplp_trace_cli.domain.times import SECOND_US, format_instant, parse_instant
-from mplp_trace_cli.interchange.exporting import ExportedTrace
+from mplp_trace_cli.interchange.exporting.chosen import ExportedTrace
 from mplp_trace_cli.interchange.mplp.records import (
     Home,
     Times,

@@ -12,9 +12,12 @@ from collections.abc import Iterator
 
 from mplp_trace_cli.domain.errors import BrokenFile, InvalidInput
 from mplp_trace_cli.domain.json_text import JsonFault, Member, one_line, parse
-from mplp_trace_cli.interchange.decoding import Decoded, decode_translated
-from mplp_trace_cli.interchange.json_cursor import JsonCursor
-from mplp_trace_cli.interchange.json_lines import RECORD_KEYS
+from mplp_trace_cli.interchange.decoding.batches import Decoded
+from mplp_trace_cli.interchange.decoding.chunks import decode_translated
+from mplp_trace_cli.interchange.decoding.translating import Fault, Translated
+from mplp_trace_cli.interchange.input_format import InputFormat, Opened
+from mplp_trace_cli.interchange.json.cursor import JsonCursor
+from mplp_trace_cli.interchange.json.lines import RECORD_KEYS
 from mplp_trace_cli.interchange.mplp.quick import is_derived, quick_line
 from mplp_trace_cli.interchange.mplp.records import (
     LISTS,
@@ -30,9 +33,7 @@ from mplp_trace_cli.interchange.mplp.records import (
     wrapped_attributes,
 )
 from mplp_trace_cli.interchange.mplp.words import STATUS_OUT, is_by_line, unpacked
-from mplp_trace_cli.interchange.reading import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import BOM, CHUNK_BYTES, Readable, without_bom
-from mplp_trace_cli.interchange.translating import Fault, Translated
 
 _SUFFIXES = (".mplp.json", ".mplp.jsonl", ".mplp.ndjson")
 _TELLING = (b'"root_span"', b'"protocol_version"')

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mplp_trace_cli.domain.json_text import parse
 from mplp_trace_cli.domain.times import MIN_INSTANT
-from mplp_trace_cli.interchange.exporting import ExportedTrace
+from mplp_trace_cli.interchange.exporting.chosen import ExportedTrace
 from mplp_trace_cli.interchange.mplp.parts import (
     DocumentRules,
     EventCells,

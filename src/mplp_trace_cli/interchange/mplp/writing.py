@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import IO, Any, NamedTuple
 
 from mplp_trace_cli.domain.words import counted
-from mplp_trace_cli.interchange.exporting import Export, ExportedTrace
+from mplp_trace_cli.interchange.exporting.chosen import Export, ExportedTrace
 from mplp_trace_cli.interchange.mplp.parts import (
     DocumentRules,
     EventCells,
@@ -42,9 +42,8 @@ _BY_LINE = _Shape(b"", b"\n", b"\n", "")
 
 def write(export: Export, stream: IO[bytes]) -> list[str]:
     """Writes what is chosen; tells what documents cannot carry."""
-    (traces,) = export.db.execute("SELECT count(*) FROM chosen_traces").fetchone() or (0,)
-    shape = _shape(export.destination, traces)
-    rows = rows_of(export.db, statement("mplp_parts"), {"with_events": export.include_events})
+    shape = _shape(export.plan.destination, export.count("traces"))
+    rows = rows_of(export.db, statement("mplp_parts"), {"with_events": export.plan.include_events})
     stream.write(shape.opening)
     for number, (_, parts) in enumerate(groupby(rows, itemgetter(1))):
         stream.write(shape.between if number else b"")
@@ -89,7 +88,7 @@ def _list(name: str, texts: Iterator[str], gap: str) -> Iterator[str]:
 
 
 def _notes(export: Export) -> list[str]:
-    (samples,) = export.db.execute("SELECT count(*) FROM chosen_metrics").fetchone() or (0,)
-    if not (export.include_metrics and samples):
+    samples = export.count("metrics") if export.plan.include_metrics else 0
+    if not samples:
         return []
     return [f"MPLP documents carry no metrics: {counted(samples, 'metric sample')} left out"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.domain.metric import MetricRow
-from mplp_trace_cli.interchange.exporting import Export, ExportedTrace
+from mplp_trace_cli.interchange.exporting.chosen import Export, ExportedTrace
 from mplp_trace_cli.interchange.otlp.batches import Home, Record
 from mplp_trace_cli.interchange.otlp.own_records import (
     event_span,
@@ -31,9 +31,9 @@ def exported(export: Export) -> Iterator[Record]:
     """The records of an export."""
     homes = _OwnHomes()
     yield from _traces(export, homes)
-    if export.include_events:
+    if export.plan.include_events:
         yield from event_records(rows_of(export.db, statement("otlp_events")), homes)
-    if export.include_metrics:
+    if export.plan.include_metrics:
         yield from _samples(export, homes)
 
 

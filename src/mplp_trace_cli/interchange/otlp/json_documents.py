@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from mplp_trace_cli.domain.errors import BrokenFile
 from mplp_trace_cli.domain.json_text import one_line
-from mplp_trace_cli.interchange.json_cursor import JsonCursor
+from mplp_trace_cli.interchange.json.cursor import JsonCursor
 from mplp_trace_cli.interchange.sources import Readable
 
 _LIST = re.compile(r"resource_?(?:spans|logs|metrics)", re.IGNORECASE)

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import msgspec
 
 from mplp_trace_cli.domain.errors import InvalidInput
+from mplp_trace_cli.interchange.decoding.translating import Translated
 from mplp_trace_cli.interchange.otlp.ids import hex_id
 from mplp_trace_cli.interchange.otlp.reading_records import (
     KnownAttributes,
@@ -35,7 +36,6 @@ from mplp_trace_cli.interchange.otlp.records import (
 )
 from mplp_trace_cli.interchange.otlp.simple_attributes import JsonMembers
 from mplp_trace_cli.interchange.otlp.values import integer, pairs_of, plain_value, quoted, text
-from mplp_trace_cli.interchange.translating import Translated
 
 REQUESTS = ("resourceSpans", "resourceLogs", "resourceMetrics")
 """The members that make an object a request body."""

@@ -16,7 +16,7 @@ from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.domain.metric import MetricRow
 from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.domain.w3c import is_span_id, is_trace_id, w3c_span_id, w3c_trace_id
-from mplp_trace_cli.interchange.exporting import ExportedTrace
+from mplp_trace_cli.interchange.exporting.chosen import ExportedTrace
 from mplp_trace_cli.interchange.otlp.own import KIND, NO_SOURCE, NS, RESERVED, SCOPE, root_span_id
 from mplp_trace_cli.interchange.otlp.values import OTLP, are_int64, is_deeper, key_values, otlp_value
 

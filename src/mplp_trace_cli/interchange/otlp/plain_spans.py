@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
+from mplp_trace_cli.interchange.decoding.translating import Row
 from mplp_trace_cli.interchange.otlp.records import ERROR, Home, kind_member, status_member
-from mplp_trace_cli.interchange.translating import Row
 
 _MOST_KEPT = 10_000
 _TRACE_BYTES, _SPAN_BYTES = 16, 8

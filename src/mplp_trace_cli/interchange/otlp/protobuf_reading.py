@@ -18,6 +18,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from mplp_trace_cli.domain.errors import InvalidInput
+from mplp_trace_cli.interchange.decoding.translating import Translated
 from mplp_trace_cli.interchange.otlp.plain_spans import PlainSpans
 from mplp_trace_cli.interchange.otlp.protobuf_messages import ELEMENTS, Request
 from mplp_trace_cli.interchange.otlp.reading_records import (
@@ -38,7 +39,6 @@ from mplp_trace_cli.interchange.otlp.records import (
 from mplp_trace_cli.interchange.otlp.simple_attributes import ProtobufMembers
 from mplp_trace_cli.interchange.otlp.values import plain_message, quoted, text
 from mplp_trace_cli.interchange.otlp.wire import LOGS, METRICS, SPANS, WireFault, broken, signal_of
-from mplp_trace_cli.interchange.translating import Translated
 
 _HOMES_KEPT = 1_000
 _STATUSES_KEPT = 10_000

@@ -13,15 +13,16 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 from mplp_trace_cli.domain.extras import missing_extra
-from mplp_trace_cli.interchange.bulk import DerivedTraces
-from mplp_trace_cli.interchange.decoding import Decoded, DecodingRules, decoded
-from mplp_trace_cli.interchange.json_cursor import LineStream
-from mplp_trace_cli.interchange.json_lines import is_large
+from mplp_trace_cli.interchange.decoding.batches import Decoded, DecodingRules
+from mplp_trace_cli.interchange.decoding.chunks import decoded
+from mplp_trace_cli.interchange.input_format import InputFormat, Opened
+from mplp_trace_cli.interchange.json.cursor import LineStream
+from mplp_trace_cli.interchange.json.lines import is_large
+from mplp_trace_cli.interchange.loading.bulk import DerivedTraces
 from mplp_trace_cli.interchange.otlp.bodies import body_pieces, framed_pieces, is_body, is_framed
 from mplp_trace_cli.interchange.otlp.json_documents import document_lines
 from mplp_trace_cli.interchange.otlp.json_reading import REQUESTS, JsonTranslator
 from mplp_trace_cli.interchange.otlp.own import MARK
-from mplp_trace_cli.interchange.reading import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import BOM, Chunk, chunks, without_bom
 
 LONGEST_LINE = 256 << 20

@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from mplp_trace_cli.domain.errors import InvalidInput
+from mplp_trace_cli.interchange.decoding.translating import Events, Fault, Row, Translated
 from mplp_trace_cli.interchange.otlp.points import points_of
 from mplp_trace_cli.interchange.otlp.records import Attributes, Home
 from mplp_trace_cli.interchange.otlp.simple_attributes import Member
 from mplp_trace_cli.interchange.otlp.values import Plain, are_odd, quoted, text
-from mplp_trace_cli.interchange.translating import Events, Fault, Row, Translated
 
 MOST_KEPT = 4_000
 """Attributes that are remembered; then all are forgotten, and those that come often come again."""

@@ -17,6 +17,7 @@ import msgspec
 
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.json_text import parse
+from mplp_trace_cli.interchange.decoding.translating import Row
 from mplp_trace_cli.interchange.otlp.own import (
     KIND,
     SCOPE,
@@ -34,7 +35,6 @@ from mplp_trace_cli.interchange.otlp.values import (
     quoted,
     text,
 )
-from mplp_trace_cli.interchange.translating import Row
 
 OK, ERROR = 1, 2
 KINDS = ("", "internal", "server", "client", "producer", "consumer")

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from typing import IO
 
 import msgspec
 
 from mplp_trace_cli.domain.words import counted
-from mplp_trace_cli.interchange.exporting import Export
+from mplp_trace_cli.interchange.exporting.chosen import Export
+from mplp_trace_cli.interchange.exporting.targets import text_stream
 from mplp_trace_cli.interchange.otlp.batches import Json, bodies
 from mplp_trace_cli.interchange.otlp.exported import exported
 from mplp_trace_cli.interchange.otlp.own import MARK
@@ -25,26 +25,25 @@ PROTOBUF = (".pb", ".binpb")
 _PACKED = (".gz", ".zst")
 _RECORDS = {"logs": "log record", "metrics": "metric point"}
 
-Opened = Callable[[str], AbstractContextManager[IO[bytes]]]
-
 
 def write(export: Export, stream: IO[bytes]) -> list[str]:
     """Writes what is selected into one stream; gives what could not be carried, a line each."""
-    if _is_protobuf(export.destination):
+    if _is_protobuf(export.plan.destination):
         return _write_traces(export, stream)
     for body in bodies(exported(export), _packed):
         stream.write(msgspec.json.encode(body.content) + b"\n")
     return _nothing_of(export)
 
 
-def write_folder(export: Export, opened: Opened) -> list[str]:
-    """Writes a body in protobuf for each signal; `opened` makes a file of the folder by its name."""
+def write_folder(export: Export, folder: str) -> list[str]:
+    """Writes a body in protobuf for each signal, a file each."""
     serializer = Serializer()
     with ExitStack() as stack:
         streams: dict[str, IO[bytes]] = {}
         for body in bodies(exported(export), _as_it_is):
             if body.signal not in streams:
-                streams[body.signal] = stack.enter_context(opened(f"{body.signal}.pb"))
+                path = os.path.join(folder, f"{body.signal}.pb{export.plan.packed_suffix}")
+                streams[body.signal] = stack.enter_context(text_stream(path, export.plan.compression))
             streams[body.signal].write(serializer.serialized(body))
     return _nothing_of(export) + _unknown(serializer)
 
@@ -75,7 +74,7 @@ def _as_it_is(record: Json) -> Json:
 
 def _nothing_of(export: Export) -> list[str]:
     """What is to be said of traces that were made of spans, where their spans are not wanted."""
-    if export.include_events:
+    if export.plan.include_events:
         return []
     query = "SELECT count(*) FROM chosen_traces WHERE metadata = ?"
     (count,) = export.db.execute(query, [MARK]).fetchone() or (0,)

@@ -1,1 +1,1 @@
-"""Tables of csv and Parquet on their way in: a column a field, a row a line of ours."""
+"""Tables, csv and Parquet: out and in, where a column is a field and a row is a line of ours."""

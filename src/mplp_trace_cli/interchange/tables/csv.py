@@ -18,14 +18,14 @@ import pyarrow.csv as pa_csv
 
 from mplp_trace_cli.domain.errors import BrokenFile
 from mplp_trace_cli.domain.words import counted
-from mplp_trace_cli.interchange.decoding import Decoded
-from mplp_trace_cli.interchange.json_lines import is_large
-from mplp_trace_cli.interchange.reading import InputFormat, Opened
+from mplp_trace_cli.interchange.decoding.batches import Decoded
+from mplp_trace_cli.interchange.decoding.translating import Fault
+from mplp_trace_cli.interchange.input_format import InputFormat, Opened
+from mplp_trace_cli.interchange.json.lines import is_large
 from mplp_trace_cli.interchange.sources import BOM, Chunk, Readable, first_bytes, without_bom
 from mplp_trace_cli.interchange.tables.columns import table_plan
 from mplp_trace_cli.interchange.tables.foreign_bytes import Marker, restored, restored_batch
 from mplp_trace_cli.interchange.tables.rows import decoded_table, packed
-from mplp_trace_cli.interchange.translating import Fault
 
 _DELIMITERS = ",;\t|"
 _SUFFIXES = (".csv", ".tsv", ".tab")

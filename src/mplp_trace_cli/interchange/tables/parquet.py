@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mplp_trace_cli.domain.errors import BrokenFile
-from mplp_trace_cli.interchange.decoding import Decoded
-from mplp_trace_cli.interchange.reading import InputFormat, Opened
+from mplp_trace_cli.interchange.decoding.batches import Decoded
+from mplp_trace_cli.interchange.input_format import InputFormat, Opened
 from mplp_trace_cli.interchange.sources import CHUNK_BYTES, Chunk
 from mplp_trace_cli.interchange.tables.arrow_json import JSON, TEXTS, UUIDS
 from mplp_trace_cli.interchange.tables.columns import table_plan

@@ -24,7 +24,9 @@ from mplp_trace_cli.domain.json_text import add_members, value_text
 from mplp_trace_cli.domain.lines import KINDS
 from mplp_trace_cli.domain.time_formats import rfc3339, time_reader
 from mplp_trace_cli.domain.times import DAY_US, checked_instant, format_instant
-from mplp_trace_cli.interchange.decoding import Decoded, DecodingRules, decoded
+from mplp_trace_cli.interchange.decoding.batches import Decoded, DecodingRules
+from mplp_trace_cli.interchange.decoding.chunks import decoded
+from mplp_trace_cli.interchange.decoding.translating import Fault, Translated
 from mplp_trace_cli.interchange.sources import Chunk
 from mplp_trace_cli.interchange.tables.arrow_json import (
     TEXT,
@@ -38,7 +40,6 @@ from mplp_trace_cli.interchange.tables.arrow_json import (
     quoted,
 )
 from mplp_trace_cli.interchange.tables.columns import HOMES, KEYS, TablePlan
-from mplp_trace_cli.interchange.translating import Fault, Translated
 
 _INSTANTS = frozenset(("timestamp", "started_at", "completed_at", "expires_at"))
 _NUMBERS = frozenset(("duration_ms", "value"))
@@ -69,7 +70,11 @@ class TableTranslator:
     """Turns pieces of a table into lines."""
 
     def __init__(self, plan: TablePlan) -> None:
+        """Raises InvalidInput for a default that its field cannot have."""
         self._plan = plan
+        self._defaults = {
+            name: default_text(plan, name, value) for name, value in plan.mapping.defaults.items()
+        }
 
     def translate(self, piece: bytes, /) -> Translated:
         """The lines of a piece: one a row, blank for a row without any value."""
@@ -77,7 +82,7 @@ class TableTranslator:
         batch = next(iter(pa.ipc.open_stream(data)), None)
         if batch is None:
             return Translated(b"\n" * len(before), before)
-        rows = _Rows(self._plan, list(batch.columns), batch.num_rows)
+        rows = _Rows(self._plan, self._defaults, batch)
         lines = rows.lines()
         places = _places(batch.num_rows, before)
         faults = [Fault(places[row], rows.raw(row), reason) for row, reason in sorted(rows.faults.items())]
@@ -103,11 +108,12 @@ def _with_blanks(lines: pa.Array, places: list[int], before: list[Fault]) -> byt
 class _Rows:
     """A batch on its way to lines, and what is wrong with which row."""
 
-    def __init__(self, plan: TablePlan, columns: list[pa.Array], size: int) -> None:
+    def __init__(self, plan: TablePlan, defaults: Mapping[str, str], batch: pa.RecordBatch) -> None:
         self.faults: dict[int, str] = {}
         self._plan = plan
-        self._size = size
-        self._columns = [self._utf8(column, at) for at, column in enumerate(columns)]
+        self._defaults = defaults
+        self._size = batch.num_rows
+        self._columns = [self._utf8(column, at) for at, column in enumerate(batch.columns)]
 
     def lines(self) -> pa.Array:
         """A line a row; NULL for a fault, and for a row of csv without any value."""
@@ -177,7 +183,7 @@ class _Rows:
         """The lines as they are when every row is of one kind."""
         fields = self._plan.of_kind(kind)
         home = HOMES[kind]
-        wanted = [*fields, *(name for name in self._plan.mapping.defaults if name not in fields)]
+        wanted = [*fields, *(name for name in self._defaults if name not in fields)]
         members = [_member(name, self._field(name, kind)) for name in wanted if name != home]
         members = [one for one in members if one is not None]
         body = self._home(kind, self._field(home, kind))
@@ -190,11 +196,11 @@ class _Rows:
         if name not in KEYS[kind]:
             return None
         at = self._plan.fields.get(name)
-        default = self._plan.mapping.defaults.get(name)
+        default = self._defaults.get(name)
         texts = None if at is None else self._texts(name, at)
         if default is None:
             return texts
-        filled = pa.scalar(default_text(self._plan, name, default), TEXT)
+        filled = pa.scalar(default, TEXT)
         return pa.repeat(filled, self._size) if texts is None else pc.fill_null(texts, filled)
 
     def _texts(self, name: str, at: int) -> pa.Array:

@@ -1,0 +1,1 @@
+"""How answers look: every format, and for people the tables, trees, charts and lines."""

@@ -1,0 +1,1 @@
+"""What an alert is and goes through: values, conditions, steps from check to check, what is said."""

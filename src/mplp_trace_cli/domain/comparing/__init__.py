@@ -1,0 +1,1 @@
+"""How two traces differ: their events aligned, their values compared path by path."""

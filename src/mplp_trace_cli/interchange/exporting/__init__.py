@@ -1,0 +1,1 @@
+"""Out of the store: what is exported, in which shape, and where it goes."""

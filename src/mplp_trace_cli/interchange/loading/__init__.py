@@ -1,0 +1,1 @@
+"""Into the store: files, dry runs of them and retried rejects, each in one transaction."""
