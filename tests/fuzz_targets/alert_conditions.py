@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mplp_trace_cli.analysis.alert_language import parse_condition
-from mplp_trace_cli.domain.alert_conditions import comparisons, holds
-from mplp_trace_cli.domain.alert_figures import FIGURES, METRIC_FUNCTIONS, UNITS
+from mplp_trace_cli.domain.alerts.conditions import comparisons, holds
+from mplp_trace_cli.domain.alerts.figures import FIGURES, METRIC_FUNCTIONS, UNITS
 from mplp_trace_cli.domain.errors import InvalidInput
 from tests.fuzz_targets import FuzzTarget
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from mplp_trace_cli.analysis.alert_rules import load_alerts
 from mplp_trace_cli.analysis.filters import event_condition, trace_condition
 from mplp_trace_cli.analysis.measures import EVENTS, TRACES, measures_of
-from mplp_trace_cli.cli.importing import column_pairs, default_pairs
+from mplp_trace_cli.cli.commands.importing import column_pairs, default_pairs
 from mplp_trace_cli.cli.values import json_object, number, split_pair
 from mplp_trace_cli.config import load_options, options_from, resolve_store
 from mplp_trace_cli.delivery.settings import check_action
@@ -21,7 +21,7 @@ from mplp_trace_cli.domain.globs import glob_regex
 from mplp_trace_cli.domain.json_text import parse
 from mplp_trace_cli.domain.questions import ColumnMapping, EventFilter, TraceFilter
 from mplp_trace_cli.interchange.tables.columns import check_mapping, table_plan
-from mplp_trace_cli.storage.retention import retention_rules
+from mplp_trace_cli.storage.keeping.retention import retention_rules
 from tests.fuzz_targets import FuzzTarget
 
 SHARED_MEMORY = "/dev/shm"
