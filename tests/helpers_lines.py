@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from mplp_trace_cli.domain.errors import InvalidInput
+import tempfile
+from pathlib import Path
+
+from mplp_trace_cli.domain.errors import BrokenFile, InvalidInput
 from mplp_trace_cli.domain.event_row import EventRow, EventRules
 from mplp_trace_cli.domain.lines import LineRules, Record, read_line
 from mplp_trace_cli.interchange.decoding.lines import LineDecoder
-from mplp_trace_cli.interchange.sources import Chunk
-from mplp_trace_cli.storage.groups import Line
+from mplp_trace_cli.interchange.sources import BOM, Chunk
+from mplp_trace_cli.service import StreamRequest, TraceManagementService
+from mplp_trace_cli.storage.groups import Counts, Line
+from tests.helpers_storage import service_at
 
 Outcome = tuple[int, int, bytes, Record | str]
 """Number, offset and bytes of a line, and its record or the reason why it has none."""
@@ -70,3 +75,39 @@ def assert_same(data: bytes, rules: LineRules) -> None:
     slow = one_by_one(data, rules)
     assert repr(in_bulk(data, rules)) == repr(slow)
     assert repr(in_columns(data, rules)) == repr([(number, record) for number, _, _, record in slow])
+
+
+def check_recorded(data: bytes) -> None:
+    """As a stream and as a file, each line that is not blank is counted once, and a reject has its bytes."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "lines.jsonl").write_bytes(data)
+        for way in (_streamed, _imported):
+            with service_at(folder / f"{way.__name__}.duckdb", durable=False) as service:
+                service.create_trace(context_id="c", name="n", trace_id="t-1").unwrap()
+                try:
+                    counts = way(service, folder / "lines.jsonl")
+                except BrokenFile:
+                    assert data.startswith((b"\xff\xfe", b"\xfe\xff", b"\x1f\x8b", b"\x28\xb5\x2f\xfd")) or (
+                        0 in data[:2]
+                    )
+                    continue
+                text = data.removeprefix(BOM)
+                told = [line for line in text.split(b"\n") if line.strip(b" \t\r")]
+                assert sum(vars(counts).values()) == len(told)
+                with service.reading() as db:
+                    rejects = db.execute("SELECT line, byte_offset, raw, reason FROM rejects").fetchall()
+                assert len(rejects) == counts.rejected
+                for number, offset, raw, reason in rejects:
+                    assert raw == text.split(b"\n")[number - 1]
+                    assert data[offset : offset + len(raw)] == raw
+                    assert reason
+
+
+def _imported(service: TraceManagementService, path: Path) -> Counts:
+    return service.import_files(files=[str(path)], input_format="jsonl").unwrap().counts
+
+
+def _streamed(service: TraceManagementService, path: Path) -> Counts:
+    with path.open("rb") as file:
+        return service.record_stream(file.fileno(), StreamRequest("stdin", {})).unwrap()

@@ -25,9 +25,10 @@ from tests.fuzz_targets import fuzz_target, kept_cases
 
 MINUTES = {
     "lines": 5,
-    "line_blocks": 3,
-    "alert_conditions": 4,
-    "times": 3,
+    "line_blocks": 2,
+    "recorded_lines": 3,
+    "alert_conditions": 3,
+    "times": 2,
     "settings": 3,
     "folding": 5,
     "round_trips": 7,
