@@ -62,7 +62,7 @@ FORMS = [
 Fill = Callable[[TraceManagementService, Path], None]
 
 
-def _loading(path: Path) -> Fill:
+def loading(path: Path) -> Fill:
     def fill(service: TraceManagementService, _folder: Path) -> None:
         service.import_files(files=[str(path)]).unwrap()
 
@@ -72,7 +72,7 @@ def _loading(path: Path) -> Fill:
 def _loading_lines(lines: str) -> Fill:
     def fill(service: TraceManagementService, folder: Path) -> None:
         (folder / "lines.jsonl").write_text(lines, encoding="utf-8")
-        _loading(folder / "lines.jsonl")(service, folder)
+        loading(folder / "lines.jsonl")(service, folder)
 
     return fill
 
@@ -82,8 +82,8 @@ def _recording(made: Callable[[TraceManagementService], None]) -> Fill:
 
 
 RECORDED = stores().map(_recording) | lines_of_stores().map(_loading_lines)
-_SPANS = _loading(HARD.with_name("otlp_every_hard_type.json"))
-LOADED = [_loading(HARD), _loading(HARD.with_name("every_metric.jsonl")), _SPANS]
+SPANS = loading(HARD.with_name("otlp_every_hard_type.json"))
+LOADED = [loading(HARD), loading(HARD.with_name("every_metric.jsonl")), SPANS]
 FILLS = st.tuples(RECORDED, st.lists(st.sampled_from(LOADED), max_size=1)).map(lambda got: [got[0], *got[1]])
 WAYS = st.lists(st.sampled_from(FORMS), min_size=1, max_size=4)
 
@@ -94,7 +94,7 @@ def check_round_trips(fills: list[Fill], forms: list[Form]) -> None:
         folder = Path(name)
         with service_at(folder / "0.duckdb", durable=False) as service:
             for fill in fills:
-                if fill is not _SPANS or all(form.carries_any_span for form in forms):
+                if fill is not SPANS or all(form.carries_any_span for form in forms):
                     fill(service, folder)
             first = told = exported(service, folder / "0.jsonl")
         for number, form in enumerate(forms, 1):

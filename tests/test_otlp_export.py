@@ -606,17 +606,6 @@ def test_every_hard_type_comes_back(name: str, cli: Cli, tmp_path: Path) -> None
     assert kept(again) == kept(cli)
 
 
-def test_events_of_spans_that_came_before_them_are_written_inside(cli: Cli, tmp_path: Path) -> None:
-    """JSON sorts by time, so that the events of a span come first: they stay its events."""
-    cli.ok("import", GOLDEN / "otlp_every_hard_type.json")
-    cli.ok("export", "-o", "sorted.json", "--include-metrics")
-    by_time = again_of(tmp_path / "sorted.json", tmp_path / "by_time")
-    by_time.ok("export", "-o", "out.otlp.jsonl", "--include-metrics")
-    again = again_of(by_time.folder / "out.otlp.jsonl", tmp_path / "again")
-    for table, rows in kept(cli).items():
-        assert sorted(kept(again)[table], key=repr) == sorted(rows, key=repr)
-
-
 def test_data_that_only_resembles_a_span_comes_back_to_the_letter(cli: Cli, tmp_path: Path) -> None:
     """Though its member `otlp` is that of a span, no span is written as these numbers are."""
     otlp = f'{{"signal":"span","start_ns":{NOW}000,"end_ns":{NOW}000}}'
