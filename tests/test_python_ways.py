@@ -96,7 +96,7 @@ def test_a_trace_is_what_its_options_say(module: TraceModule, monkeypatch: pytes
     assert (made["Nightly"].status, one.status, current()) == ("completed", "completed", None)
     assert made["Nightly"].expires_at is not None
     with pytest.raises(InvalidInput, match="colour: CreateTraceRequest has no such field"):
-        trace("x", colour="red")
+        trace("x", colour="red")  # type: ignore[call-arg]
     with pytest.raises(InvalidInput, match="name: required"), trace(""):
         pass
     with pytest.raises(AlreadyExists), trace("x", trace_id=one.trace_id):
@@ -284,6 +284,7 @@ def test_two_modules(module: TraceModule, tmp_path: Path) -> None:
 
 def test_the_trace_of_the_environment(module: TraceModule, monkeypatch: pytest.MonkeyPatch) -> None:
     """What `run` and `step` have set is current where the program has opened nothing; of the same store."""
+    monkeypatch.delenv("MPLP_TRACE_DB", raising=False)
     service = module.trace_management_service
     around = service.create_trace(context_id="c", name="around").unwrap()
     monkeypatch.setenv("MPLP_TRACE_ID", around.trace_id)

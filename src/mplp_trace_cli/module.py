@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from mplp_trace_cli.config import (
     MetricsConfig,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import logging
 
     from mplp_trace_cli.domain.metric import MetricRow
+    from mplp_trace_cli.domain.requests import TraceFields
     from mplp_trace_cli.service.scopes import StepScope, TraceScope
     from mplp_trace_cli.service.sources import SourceRecorder
 
@@ -222,7 +223,7 @@ class TraceModule:
         self.trace_management_service = TraceManagementService(wiring)
         self._background = _started(self.trace_management_service, options)
 
-    def trace(self, name: str, **options: Any) -> TraceScope:
+    def trace(self, name: str, **options: Unpack[TraceFields]) -> TraceScope:
         """A new trace around a `with` or `async with` block, which ends as the block does.
 
         `options` are the fields of `CreateTraceRequest`; `context_id` is by default `$MPLP_CONTEXT_ID`, else
