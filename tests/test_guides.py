@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, SAMPLE_DATA, Cli
-from tests.transcripts import left_on_screen, play
+from tests.transcripts import left_on_screen, play, steady, transcript
 
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
 
@@ -27,3 +27,19 @@ def test_a_bar_that_was_taken_away_is_not_shown() -> None:
     """An import that takes longer than a second draws one; what stands before and after it stays."""
     drawn = "\x1b[?25l\x1b[90m━━━\x1b[0m\r\x1b[2K━━━ 75/75 bytes\r\n\x1b[?25h\r\x1b[1A\x1b[2K"
     assert left_on_screen(f"before\r\n{drawn}traces\r\n{drawn}1 trace\r\n") == "before\ntraces\n1 trace\n"
+
+
+def test_a_command_may_go_on_over_lines() -> None:
+    """As long as they begin as a shell asks for more; what comes after is its answer."""
+    text = '$ sql "\n> SELECT 1\n> AS one"\none\n> 1\n$ ls\n$ pwd\n/tmp\n'
+    assert list(transcript(text)) == [
+        ('sql "\nSELECT 1\nAS one"', "one\n> 1\n"),
+        ("ls", ""),
+        ("pwd", "/tmp\n"),
+    ]
+
+
+def test_what_may_vary() -> None:
+    """Ids, times, spans and how much slower; not counts, nor shares."""
+    assert steady("4f1c2b3a  +4.92s  +2,451%\n") == steady("0f1c2b3a  +14.2s  +9%\n")
+    assert steady("12.5%  3 events") == "12.5% 3 events"
