@@ -117,6 +117,16 @@ def test_brothers_that_changed_places_have_moved() -> None:
     assert (row.kind, {row.first.position, row.second.position}) == ("moved", {1, 2})
 
 
+def test_what_ends_in_another_order_stands_for_itself() -> None:
+    """Of calls side by side the slow one ends last: it is the one that moved, compared with its own like."""
+    a = [event(f"a{q}", "call", message="search", data={"q": q}, duration_ms=50) for q in "abcd"]
+    b = [event(f"b{q}", "call", message="search", data={"q": q}, duration_ms=52) for q in "acd"]
+    b.append(event("bb", "call", message="search", data={"q": "b"}, duration_ms=500))
+    (row,) = compared(a, b).differences
+    assert kinds(compared(a, b)) == [("moved", "ab", "bb")]
+    assert (row.pace.first_ms, row.pace.second_ms, row.changes) == (50, 500, ())
+
+
 def test_children_of_a_new_parent_have_moved() -> None:
     """A wrapper around two events is one new event and two that moved below it."""
     a = [event("1", "x"), event("2", "y")]
