@@ -255,8 +255,8 @@ def test_which_process_it_was_does_not_count() -> None:
         for pid in (1, 2)
     )
     assert diff_traces(first, second).is_same
-    words = [trace(metadata=JsonObject(f'{{"process":"{word}"}}')) for word in ("a", "b")]
-    assert [change.path for change in diff_traces(*words).changes] == ["metadata.process"]
+    first, second = (trace(metadata=JsonObject(f'{{"process":"{word}"}}')) for word in ("a", "b"))
+    assert [change.path for change in diff_traces(first, second).changes] == ["metadata.process"]
 
 
 # -- properties ------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ NAMED = re.compile(r"(?:#!.*\n)?# ([\w.-]+\.\w+)\n")
 """How a block begins that is a file of this name."""
 BAR = re.compile(r"\x1b\[\?25l.*?\x1b\[\?25h\r\x1b\[1A\x1b\[2K", re.DOTALL)
 """A bar of progress, which comes where a machine is busy, until it is taken away."""
+COMMAND = re.compile(r"(.*(?:\n> .*)*)\n?((?:.*\n?)*)")
+"""A command with the lines on which it goes on, and what is shown after it."""
 CHANGING = (
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
     (r"^[0-9a-f]{8}\b|(?<= )[0-9a-f]{8}(?= )", "ID"),
@@ -24,6 +26,7 @@ CHANGING = (
     (r"\d\d:\d\d:\d\d", "SECOND"),
     (r"\d\d:\d\d", "MINUTE"),
     (r"\+?\b\d[\d.]*(ms|s|m \d\ds)(?=\s|$)", "SPAN"),
+    (r"[+-]\d[\d,]*%(?=\s|$)", "DELTA"),
     (r"\d[\d.]* (B|kB|MB)\b", "SIZE"),
     (r"[━╸][━╸ ]*$", "BAR"),
     (r"─+", "─"),
@@ -52,10 +55,10 @@ def steady(text: str) -> str:
 
 
 def transcript(text: str) -> Iterator[tuple[str, str]]:
-    """The commands of a console block and what is shown after each."""
+    """The commands of a console block and what is shown after each; a line that begins with `> ` goes on."""
     for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
-        command, _, shown = part.partition("\n")
-        yield command, shown
+        command, shown = COMMAND.fullmatch(part).groups()  # type: ignore[union-attr]
+        yield command.replace("\n> ", "\n"), shown
 
 
 def play(page: Path, cli: Cli, env: Mapping[str, str]) -> int:

@@ -1,8 +1,8 @@
 """The difference of two traces: their events aligned by place in the tree and by type, then compared.
 
-Ids, timestamps and process numbers never count. Brothers are aligned in order, those below aligned events in
-turn; what is left over on both sides with the same type and message has moved. Nothing recurses, so chains may
-be deep.
+Ids, timestamps and process numbers never count. Brothers are aligned in order, those below aligned events
+in turn; what is left over on both sides with the same type and message has moved. Nothing recurses, so chains
+may be deep.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _trace_changes(first: Trace, second: Trace) -> Iterator[Change]:
     texts = first.metadata.text, second.metadata.text
     changes = json_changes("metadata", *texts)
     if all(map(process_of, texts)):  # which process it was is like an id: that of a run is another each time
-        changes = (change for change in changes if not change.path.startswith(f"metadata.{PROCESS_KEY}."))
+        changes = [change for change in changes if not change.path.startswith(f"metadata.{PROCESS_KEY}.")]
     yield from changes
 
 
