@@ -80,6 +80,17 @@ def test_a_run_that_fails_keeps_the_last_lines_of_its_standard_error(cli: Cli) -
     assert (len(lines), lines[0], lines[-1]) == (20, "line 12", r"bad \xff byte")
 
 
+def test_what_a_failed_command_said_stands_below_its_events(cli: Cli) -> None:
+    """`show` has the last lines of its standard error, those of a step once, with the run around it."""
+    step = wrapped("step", "load", "--", "sh", "-c", "printf 'no such table\\n\\033[2Jrow 7\\n' >&2; exit 3")
+    cli("run", "x", "--", *step)
+    shown = cli("show").stdout
+    assert shown.count("no such table") == 1
+    assert shown.endswith("exit code 3\n  no such table\n  \\x1b[2Jrow 7\n")
+    cli("run", "x", "--", "sh", "-c", "echo noise >&2")
+    assert "standard error" not in cli("show").stdout, "of a command that went well nothing is kept"
+
+
 def test_a_command_that_a_signal_kills_ends_as_in_a_shell(cli: Cli) -> None:
     """128 + n, and the signal by its name."""
     assert cli("run", "x", "--", "bash", "-c", "kill -KILL $$").code == 137

@@ -8,6 +8,7 @@ from mplp_trace_cli.analysis.answers import Column, Kind
 from mplp_trace_cli.analysis.results import TraceWithEvents
 from mplp_trace_cli.cli import output
 from mplp_trace_cli.cli.views import formats
+from mplp_trace_cli.cli.views.standard_errors import print_standard_errors
 from mplp_trace_cli.cli.views.tables import is_wide
 from mplp_trace_cli.cli.views.timeline import TimeLine
 from mplp_trace_cli.cli.views.tree import Leaf, tree_of
@@ -45,6 +46,7 @@ def print_trace(found: TraceWithEvents, flat: bool) -> None:
     if found.events:
         output.answer("")
         _print_events(_rows(found, flat))
+        print_standard_errors(found.events)
     left = found.summary.total_events - len(found.events)
     if left:
         output.note(f"{counted(left, 'more event')} not shown (--events {found.summary.total_events})")
