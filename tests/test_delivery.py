@@ -427,6 +427,20 @@ def test_a_server_without_starttls_gets_no_mail() -> None:
     with mail_server() as server:
         failure = failure_of(email(server.port, security="starttls"))
     assert (failure.permanent, server.mails) == (True, [])
+    assert failure.message == (
+        f'{place_of(server)}: it does not offer STARTTLS, which security = "none" does without'
+    )
+
+
+def test_a_server_without_a_login_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is to be left out of the settings is named, so that nobody looks for another fault."""
+    monkeypatch.setenv("MAIL_PASSWORD", "secret")
+    with mail_server() as server:
+        failure = failure_of(email(server.port, username="me", password={"env": "MAIL_PASSWORD"}))
+    assert failure.permanent
+    assert failure.message == (
+        f"{place_of(server)}: it does not offer a login, which username and password ask for"
+    )
 
 
 def test_a_mail_server_that_is_busy_is_asked_again() -> None:

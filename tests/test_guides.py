@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import ROOT, SAMPLE_DATA, Cli
@@ -20,7 +21,7 @@ def test_a_guide_shows_what_happens(cli: Cli, guide: Path) -> None:
     (cli.folder / SAMPLE_DATA.name).symlink_to(SAMPLE_DATA)
     installed = Path(sys.executable).parent
     path = f"{installed}{os.pathsep}{os.environ['PATH']}"
-    assert play(guide, cli, {"PATH": path}) > 5
+    assert play(guide, cli, {"PATH": path, "MPLP_TRACE_DB": ""}) > 5
 
 
 def test_a_bar_that_was_taken_away_is_not_shown() -> None:
@@ -43,3 +44,12 @@ def test_what_may_vary() -> None:
     """Ids, times, spans and how much slower; not counts, nor shares."""
     assert steady("4f1c2b3a  +4.92s  +2,451%\n") == steady("0f1c2b3a  +14.2s  +9%\n")
     assert steady("12.5%  3 events") == "12.5% 3 events"
+
+
+def test_a_page_that_leaves_a_process_fails(cli: Cli, tmp_path: Path) -> None:
+    """And the process does not outlive the test."""
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ nohup sleep 77 > /dev/null 2>&1 < /dev/null & sleep 0.5\n```\n", "utf-8")
+    with pytest.raises(AssertionError, match="the page leaves processes"):
+        play(page, cli, {}, patience=0.1)
+    assert not any(process.info["cmdline"] == ["sleep", "77"] for process in psutil.process_iter(["cmdline"]))

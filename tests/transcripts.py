@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import psutil
+
 from tests.conftest import Cli
 from tests.terminal import COLOR, run_on_terminal
 
@@ -19,15 +21,16 @@ COMMAND = re.compile(r"(.*(?:\n> .*)*)\n?((?:.*\n?)*)")
 CHANGING = (
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
     (r"^[0-9a-f]{8}\b|(?<= )[0-9a-f]{8}(?= )", "ID"),
-    (r"\d{4}-\d\d-\d\d(?=[T ])", "DATE"),
+    (r"\d{4}-\d\d-\d\d(?=[T ]|$)", "DATE"),
     (r"\d\d-\d\d(?= )", "DAY"),
     (r"\d\d:\d\d:\d\d\.\d{6}Z", "EXACT"),
     (r"\d\d:\d\d:\d\d\.\d{3}\b", "MILLI"),
     (r"\d\d:\d\d:\d\d", "SECOND"),
     (r"\d\d:\d\d", "MINUTE"),
-    (r"\+?\b\d[\d.]*(ms|s|m \d\ds)(?=\s|$)", "SPAN"),
+    (r"[+-]?\b\d[\d.]*(ms|s|m \d\ds)(?=\s|$)", "SPAN"),
     (r"[+-]\d[\d,]*%(?=\s|$)", "DELTA"),
     (r"\d[\d.]* (B|kB|MB)\b", "SIZE"),
+    (r"^process +\d+ on \S+", "process PID on HOST"),
     (r"[━╸][━╸ ]*$", "BAR"),
     (r"─+", "─"),
     (r" +", " "),
@@ -61,8 +64,29 @@ def transcript(text: str) -> Iterator[tuple[str, str]]:
         yield command.replace("\n> ", "\n"), shown
 
 
-def play(page: Path, cli: Cli, env: Mapping[str, str]) -> int:
-    """Writes down the files of a page and runs its commands in order, each showing what it says; how many."""
+def play(page: Path, cli: Cli, env: Mapping[str, str], patience: float = 10) -> int:
+    """Writes down the files of a page and runs its commands in order, each showing what it says; how many.
+
+    What a page starts in the background it has to end: so many seconds later nothing may run in its folder.
+    """
+    try:
+        commands = _play(page, cli, env)
+        assert not psutil.wait_procs(_processes_in(cli.folder), timeout=patience)[1], (
+            "the page leaves processes"
+        )
+    finally:
+        for process in _processes_in(cli.folder):
+            process.kill()
+    return commands
+
+
+def _processes_in(folder: Path) -> list[psutil.Process]:
+    """Those whose working folder it is."""
+    here = str(folder.resolve())
+    return [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == here]
+
+
+def _play(page: Path, cli: Cli, env: Mapping[str, str]) -> int:
     commands = 0
     for language, text in blocks(page):
         name = NAMED.match(text)

@@ -93,7 +93,10 @@ def load_options(config: str | None = None, start: str | None = None) -> TraceMo
 def config_file(config: str | None = None, start: str | None = None) -> str | None:
     """The file that `load_options` reads; None where there is none."""
     named = config or os.environ.get(CONFIG_VARIABLE)
-    return named or find_project_file(start) or _user_file()
+    if named:
+        return named
+    own = user_file()
+    return find_project_file(start) or (own if os.path.isfile(own) else None)
 
 
 def resolve_store(explicit: str | None, options: TraceModuleOptions) -> str:
@@ -125,10 +128,10 @@ def find_project_file(start: str | None = None) -> str | None:
         folder = above
 
 
-def _user_file() -> str | None:
+def user_file() -> str:
+    """Where the settings of a user stand, whether there is such a file or not."""
     base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    path = os.path.join(base, APP, "config.toml")
-    return path if os.path.isfile(path) else None
+    return os.path.join(base, APP, "config.toml")
 
 
 def _from_toml(path: str) -> TraceModuleOptions:
