@@ -168,6 +168,29 @@ def options_from(table: Mapping[str, Any]) -> TraceModuleOptions:
     return options
 
 
+def options_of(given: TraceModuleOptions | Mapping[str, Any]) -> TraceModuleOptions:
+    """The options that code says, held to the rules of the file; raises InvalidInput."""
+    if isinstance(given, Mapping):
+        return options_from(_with_path(given))
+    if not isinstance(given, TraceModuleOptions):
+        raise InvalidInput("options: must be TraceModuleOptions, or a mapping of its fields")
+    said = {name: value for name, value in _said(given).items() if name != "from_project"}
+    return options_from(_with_path(said))._replace(from_project=given.from_project)
+
+
+def _said(options: Any) -> dict[str, Any]:
+    """What is not as it is by default."""
+    default = type(options)()._asdict()
+    said = {name: value for name, value in options._asdict().items() if value != default[name]}
+    inner = {name: _said(said[name]) for name in said if isinstance(said[name], MetricsConfig | EventConfig)}
+    return said | inner
+
+
+def _with_path(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    place = values.get("data_source")
+    return {**values, "data_source": os.fspath(place)} if isinstance(place, os.PathLike) else values
+
+
 def check_options(options: TraceModuleOptions) -> None:
     """Raises InvalidInput naming an option whose value nothing could be recorded with."""
     parse_word(Level, options.event_config.default_level, "event_config.default_level")
@@ -248,7 +271,7 @@ def _types_of(default: Any, annotation: str) -> tuple[type, ...]:
     if isinstance(default, bool):
         return (bool,)
     if isinstance(default, Mapping):
-        return (dict,)
+        return (Mapping,)
     if "float" in annotation:
         return (int, float)
     if annotation in ("int", "int | None"):

@@ -111,6 +111,13 @@ class EndTraceRequest(NamedTuple):
     message: str | None = None
 
 
+class GetTraceRequest(NamedTuple):
+    """Which trace to get, and how many of its events at the most."""
+
+    trace_id: str
+    max_events: int | None = None
+
+
 class ExpireRequest(NamedTuple):
     """Which active traces end: those past `expires_at` in any case.
 

@@ -430,7 +430,7 @@ def _scope_of_environment(service: Service) -> Scope | None:
         return None
     opened = service()
     store = os.environ.get(STORE_VARIABLE)
-    if store and os.path.realpath(store) != opened.paths.store:
+    if store and os.path.realpath(os.path.expanduser(store)) != opened.paths.store:
         return None
     return Scope(opened, trace_id, os.environ.get(PARENT_VARIABLE) or None)
 

@@ -170,10 +170,11 @@ class _Group:
             self._end(said, row)  # counted as one trace, as an import does
 
     def _known_open(self, said: TraceStatement, trace: OpenTrace) -> None:
-        check_agrees(said, trace_row_of(trace))
+        row = trace_row_of(trace)
+        check_agrees(said, row)
         if trace.is_over(self.rules.now) and said.status not in (None, "active", "expired"):
             raise InvalidInput(f"trace {trace.trace_id} is expired")
-        if self._end(said, trace_row_of(trace)):
+        if self._end(said, row):
             self.counts.ended += 1
         else:
             self.counts.repeated += 1
