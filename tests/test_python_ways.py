@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -280,6 +281,19 @@ def test_two_modules(module: TraceModule, tmp_path: Path) -> None:
         assert [one.data["stage"] for one in events(other)] == ["theirs", "theirs"]
     assert [one.data["stage"] for one in events(module)][:2] == ["inner", "innermost"]
     assert set(traces(module)) == {"mine"}
+
+
+def test_the_store_of_the_environment_may_begin_with_a_tilde(
+    module: TraceModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the same store as that of a module that was made with it: what is recorded is not dropped."""
+    service = module.trace_management_service
+    folder, name = os.path.split(service.paths.store)
+    monkeypatch.setenv("HOME", folder)
+    monkeypatch.setenv("MPLP_TRACE_DB", f"~/{name}")
+    monkeypatch.setenv("MPLP_TRACE_ID", service.create_trace(context_id="c", name="n").unwrap().trace_id)
+    event("kept")
+    assert [one.event_type for one in events(module)] == ["kept"]
 
 
 def test_the_trace_of_the_environment(module: TraceModule, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,11 @@ PROJECT_FILE = ".mplp-trace.toml"
 STORE_FILE = "traces.duckdb"
 DB_VARIABLE = "MPLP_TRACE_DB"
 CONFIG_VARIABLE = "MPLP_TRACE_CONFIG"
+TRACE_VARIABLE = "MPLP_TRACE_ID"
+"""The current trace, which `mplp-trace run` sets for its command."""
+PARENT_VARIABLE = "MPLP_PARENT_EVENT_ID"
+"""The event of the current trace that others hang on."""
+CONTEXT_VARIABLE = "MPLP_CONTEXT_ID"
 DECLARED_KEYS = ("type", "help", "value", "buckets", "unit")
 """What may be said of a custom metric."""
 _MEMORY_UNITS = ("B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB")

@@ -35,9 +35,11 @@ if TYPE_CHECKING:
     from mplp_trace_cli.domain.questions import ExportRequest, ImportRequest
     from mplp_trace_cli.domain.trace import KnownTrace, Trace, TraceRow
     from mplp_trace_cli.interchange.decoding.batches import DecodingRules
+    from mplp_trace_cli.interchange.decoding.lines import Columns
     from mplp_trace_cli.interchange.exporting.writing import ExportReport
-    from mplp_trace_cli.interchange.loading.files import LoadReport, Progress
-    from mplp_trace_cli.storage.groups import Counts
+    from mplp_trace_cli.interchange.loading.files import LoadOptions, LoadReport, Progress
+    from mplp_trace_cli.interchange.sources import Chunk
+    from mplp_trace_cli.storage.groups import Counts, GroupRules
     from mplp_trace_cli.storage.keeping.health import StoreInfo
 
 __all__ = ["StreamRequest", "TraceManagementService", "Wiring"]
@@ -166,30 +168,26 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         from mplp_trace_cli.domain.lines import LineRules
         from mplp_trace_cli.interchange.decoding.lines import LineDecoder
         from mplp_trace_cli.interchange.streaming import groups
-        from mplp_trace_cli.storage.groups import Counts, GroupRules, record_group, record_if_open
+        from mplp_trace_cli.storage.groups import Counts, GroupRules
 
         decoder = LineDecoder(LineRules(self._rules._replace(new_id=IdPool()), request.defaults))
+        missing, strict, context_id = request.create_missing, request.strict, request.context_id
         counts = Counts()
         for chunk in groups(descriptor, request.name, stop):
-            rules = GroupRules(
-                request.name,
-                self._wiring.clock(),
-                request.create_missing,
-                request.strict,
-                request.context_id,
-            )
-            found = decoder.columns(chunk)
-            with self._lock:
-                if not found.others and record_if_open(
-                    self.recorder, found.events, found.gives_ids, rules.now
-                ):
-                    counts.events += len(found.numbers)
-                    if self._listeners:
-                        self._tell(found.events.rows())
-                else:
-                    tell = self._tell_entries if self._listeners else None
-                    counts.add(record_group(self.recorder, found.lines(chunk), rules, tell))
+            rules = GroupRules(request.name, self._wiring.clock(), missing, strict, context_id)
+            counts.add(self._record_chunk(chunk, decoder.columns(chunk), rules))
         return counts
+
+    def _record_chunk(self, chunk: Chunk, found: Columns, rules: GroupRules) -> Counts:
+        from mplp_trace_cli.storage.groups import Counts, record_group, record_if_open
+
+        with self._lock:
+            if not found.others and record_if_open(self.recorder, found.events, found.gives_ids, rules.now):
+                if self._listeners:
+                    self._tell(found.events.rows())
+                return Counts(events=len(found.numbers))
+            tell = self._tell_entries if self._listeners else None
+            return record_group(self.recorder, found.lines(chunk), rules, tell)
 
     @operation
     def end_trace(self, request: EndTraceRequest | Mapping[str, Any] | None = None, /, **given: Any) -> Trace:
@@ -286,25 +284,13 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         **given: Any,
     ) -> LoadReport:
         """Loads files, each in one transaction; bad lines go to the rejects. A dry run takes it all back."""
-        from mplp_trace_cli.domain.questions import ColumnMapping, ImportRequest
-        from mplp_trace_cli.interchange.loading.files import LoadOptions, LoadReport, load_file
+        from mplp_trace_cli.domain.questions import ImportRequest
+        from mplp_trace_cli.interchange.loading.files import LoadReport, load_file
         from mplp_trace_cli.interchange.loading.folders import input_files
         from mplp_trace_cli.interchange.loading.rehearsing import rehearse
-        from mplp_trace_cli.interchange.tables.columns import check_mapping
 
         asked = request_of(ImportRequest, request, given)
-        mapping = request_of(ColumnMapping, asked.mapping, {})
-        check_mapping(mapping)
-        files = input_files(asked.files)
-        options = LoadOptions(
-            self._decoding_rules(),
-            mapping,
-            asked.input_format,
-            asked.create_missing,
-            asked.strict,
-            asked.again,
-            progress,
-        )
+        files, options = input_files(asked.files), self._load_options(asked, progress)
         report = LoadReport()
         with self.pair() as pair:
             if asked.dry_run:
@@ -313,6 +299,23 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
                 report.add(load_file(pair, path, options, IMPORT_SECONDS))
             self._tidy(pair)
         return report
+
+    def _load_options(self, asked: ImportRequest, progress: Progress | None) -> LoadOptions:
+        from mplp_trace_cli.domain.questions import ColumnMapping
+        from mplp_trace_cli.interchange.loading.files import LoadOptions
+        from mplp_trace_cli.interchange.tables.columns import check_mapping
+
+        mapping: ColumnMapping = request_of(ColumnMapping, asked.mapping, {})
+        check_mapping(mapping)
+        return LoadOptions(
+            self._decoding_rules(),
+            mapping,
+            asked.input_format,
+            asked.create_missing,
+            asked.strict,
+            asked.again,
+            progress,
+        )
 
     def _decoding_rules(self) -> DecodingRules:
         from mplp_trace_cli.interchange.decoding.batches import DecodingRules

@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from mplp_trace_cli.config import CONTEXT_VARIABLE, DB_VARIABLE, PARENT_VARIABLE, TRACE_VARIABLE
 from mplp_trace_cli.domain.captured import captured, captured_object, cut, object_text
 from mplp_trace_cli.domain.enums import Level, TraceStatus
 from mplp_trace_cli.domain.errors import (
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
     from mplp_trace_cli.domain.requests import EventFields
     from mplp_trace_cli.service import TraceManagementService
 
-TRACE_VARIABLE = "MPLP_TRACE_ID"
-PARENT_VARIABLE = "MPLP_PARENT_EVENT_ID"
-CONTEXT_VARIABLE = "MPLP_CONTEXT_ID"
-STORE_VARIABLE = "MPLP_TRACE_DB"
 MOST_TRACEBACK = 8_000
 """Characters of a traceback that are kept: its end, which says the most."""
 MOST_FRAMES = 50
@@ -429,7 +426,7 @@ def _scope_of_environment(service: Service) -> Scope | None:
     if not trace_id:
         return None
     opened = service()
-    store = os.environ.get(STORE_VARIABLE)
+    store = os.environ.get(DB_VARIABLE)
     if store and os.path.realpath(os.path.expanduser(store)) != opened.paths.store:
         return None
     return Scope(opened, trace_id, os.environ.get(PARENT_VARIABLE) or None)
