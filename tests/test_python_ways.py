@@ -301,6 +301,7 @@ def test_the_trace_of_the_environment(module: TraceModule, monkeypatch: pytest.M
     monkeypatch.delenv("MPLP_TRACE_DB", raising=False)
     service = module.trace_management_service
     around = service.create_trace(context_id="c", name="around").unwrap()
+    monkeypatch.delenv("MPLP_TRACE_DB", raising=False)
     monkeypatch.setenv("MPLP_TRACE_ID", around.trace_id)
     monkeypatch.setenv("MPLP_PARENT_EVENT_ID", "parent-1")
     event("one")
