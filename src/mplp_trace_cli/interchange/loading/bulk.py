@@ -28,12 +28,12 @@ from mplp_trace_cli.interchange.decoding.batches import SCHEMA, Decoded
 from mplp_trace_cli.interchange.sources import Chunk
 from mplp_trace_cli.storage.fold import Pair
 from mplp_trace_cli.storage.groups import (
-    MAX_REJECT_BYTES,
     Counts,
     Line,
     StrictRefused,
     check_agrees,
     check_repeat,
+    kept_of_reject,
     missing_trace,
 )
 from mplp_trace_cli.storage.known import find_known
@@ -78,7 +78,7 @@ class BulkPlan:
     strict: bool = False
     settings: StoreSettings = field(default_factory=StoreSettings)
     keep_rejects: bool = True
-    """False: what is rejected is left in `BulkLoad.rejected` for the caller."""
+    """False: of what is rejected only the numbers are kept, in `BulkLoad.refused`, for the caller."""
     context_id: str | None = None
     """The context of traces that are made because an event names them."""
     derived: DerivedTraces | None = None
@@ -140,7 +140,9 @@ class BulkLoad:
         self._pending_rows = 0
         self._starts: list[tuple[Any, ...]] = []
         self._ends: list[tuple[Any, ...]] = []
-        self.rejected: list[tuple[Line, str]] = []
+        self.refused: set[int] = set()
+        """The numbers of the lines that were rejected, where rejects are not kept."""
+        self._rejected: list[tuple[Any, ...]] = []
 
     @property
     def last_number(self) -> int:
@@ -324,8 +326,11 @@ class BulkLoad:
                 f"{self.plan.source} line {line.number}: {reason}; nothing of it was recorded",
                 hint="leave --strict away to keep the good lines",
             )
-        self.rejected.append((line, reason))
         self.counts.rejected += 1
+        if self.plan.keep_rejects:
+            self._rejected.append(self._reject_row(line, reason))
+        else:
+            self.refused.add(line.number)
 
     def _drop_repeated(self) -> None:
         (total,) = self.db.execute("SELECT count(*) FROM store.event_log").fetchone() or (0,)
@@ -358,9 +363,7 @@ class BulkLoad:
         much of the file twice.
         """
         self._flush_traces()
-        if self.plan.keep_rejects:
-            self._insert("rejected_lines", [self._reject_row(line, reason) for line, reason in self.rejected])
-            self.rejected.clear()
+        self._insert("rejected_lines", self._rejected)
         events = pa.Table.from_batches(self._pending, self._pending[0].schema if self._pending else SCHEMA)
         size = batch_rows or max(1, events.num_rows)
         inserted = events.num_rows // size * size
@@ -378,8 +381,8 @@ class BulkLoad:
 
     def _reject_row(self, line: Line, reason: str) -> tuple[Any, ...]:
         seq = self.first_seq + line.number
-        raw = line.raw[:MAX_REJECT_BYTES]
-        return (seq, self.plan.source, line.number, line.offset, reason, raw, self.now)
+        said, raw = kept_of_reject(line, reason)
+        return (seq, self.plan.source, line.number, line.offset, said, raw, self.now)
 
     def _flush_traces(self) -> None:
         self._insert("trace_starts", self._starts)
