@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Compiled modules are kept, as where it is installed: thousands of commands would each compile them again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: test demo lint bench soak docs dist clean
+.PHONY: test demo lint bench soak fuzz docs dist clean
 
 test: $(READY)
 	$(BIN)/pytest -n 3 --dist worksteal
@@ -27,6 +27,9 @@ bench: $(READY)
 soak: $(READY)
 	$(BIN)/pytest -m soak --timeout 3600 -s
 
+fuzz: $(READY)
+	$(BIN)/pytest -m soak --timeout 3600 -s tests/soak/test_fuzz.py
+
 docs: $(READY)
 	$(BIN)/python docs/generate.py
 	$(BIN)/python docs/picture.py
@@ -38,7 +41,7 @@ dist: $(READY)
 	$(BIN)/twine check --strict dist/*
 
 clean:
-	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz .import_linter_cache
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

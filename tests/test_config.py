@@ -43,6 +43,12 @@ WRONG = [
     ),
     ("[event_config]\nlevel = 'warn'", "event_config.level: there is no such option"),
     ("data_source = ", "is not TOML"),
+    ("threads = " + "9" * 5_000, "is not TOML: Exceeds the limit"),
+    ("threads = " + "[" * 5_000, "is nested too deep"),
+    ('data_source = "a\\u0000b"', "data_source: no path has a NUL"),
+    (f"memory_limit = '{'9' * 309}B'", "999' is more than can be measured"),
+    (f"max_store_size = '{'9' * 300}TB'", "999' is more than can be measured"),
+    ("[metrics_config]\ncollection_interval = 1e300", "collection_interval: must be greater than 0, and at"),
     ("data_source = 'a'\ndata_source = 'b'", "is not TOML"),
 ]
 

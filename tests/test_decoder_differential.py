@@ -11,67 +11,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mplp_trace_cli.domain.errors import InvalidInput
-from mplp_trace_cli.domain.event_row import EventRow, EventRules
+from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.domain.json_text import MAX_DEPTH
-from mplp_trace_cli.domain.lines import LineRules, Record, read_line
+from mplp_trace_cli.domain.lines import LineRules, read_line
 from mplp_trace_cli.interchange.decoding.lines import LineDecoder
 from mplp_trace_cli.interchange.sources import Chunk
-from mplp_trace_cli.storage.groups import Line
-
-Outcome = tuple[int, int, bytes, Record | str]
-"""Number, offset and bytes of a line, and its record or the reason why it has none."""
-
-EVENT = EventRules(clock=lambda: 1_772_442_000_000_000, new_id=lambda: "made-id")
-RULES = [
-    LineRules(EVENT),
-    LineRules(EVENT, {"trace_id": "t-default", "level": "warn", "source": "plan"}),
-    LineRules(EVENT._replace(validate_standard_events=False, default_level="debug")),
-    LineRules(EVENT._replace(max_event_bytes=40)),
-    LineRules(EVENT._replace(max_event_bytes=5_000), {"trace_id": "@no-id"}),
-]
-
-
-def one_by_one(data: bytes, rules: LineRules) -> list[Outcome]:
-    """What reading each line for itself gives."""
-    found: list[Outcome] = []
-    offset = 7
-    for number, raw in enumerate(data.split(b"\n"), 3):
-        try:
-            record: Record | str | None = read_line(raw, rules)
-        except InvalidInput as fault:
-            record = fault.message
-        if record is not None:
-            found.append((number, offset, raw, record))
-        offset += len(raw) + 1
-    return found
-
-
-def lines_of(chunk: Chunk, rules: LineRules) -> list[Line]:
-    """The lines of a chunk as the decoder reads them."""
-    return LineDecoder(rules).columns(chunk).lines(chunk)
-
-
-def in_bulk(data: bytes, rules: LineRules) -> list[Outcome]:
-    """What the decoder's lines give."""
-    lines = lines_of(Chunk(3, 7, data), rules)
-    return [(line.number, line.offset, line.raw, line.record or line.reason) for line in lines]
-
-
-def in_columns(data: bytes, rules: LineRules) -> list[tuple[int, Record | str]]:
-    """What the decoder's columns give, in the order of the lines."""
-    columns = LineDecoder(rules).columns(Chunk(3, 7, data))
-    events: list[tuple[int, Record | str]] = list(zip(columns.numbers, columns.events.rows(), strict=True))
-    others = [(line.number, line.record or line.reason) for line in columns.others]
-    assert not any(isinstance(record, EventRow) for _, record in others)
-    return sorted(events + others, key=lambda pair: pair[0])
-
-
-def assert_same(data: bytes, rules: LineRules) -> None:
-    """Both ways agree to the letter, types and signs of zero included."""
-    slow = one_by_one(data, rules)
-    assert repr(in_bulk(data, rules)) == repr(slow)
-    assert repr(in_columns(data, rules)) == repr([(number, record) for number, _, _, record in slow])
-
+from tests.helpers_lines import EVENT, RULES, assert_same, in_bulk, lines_of
 
 # -- lines out of small parts --------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from mplp_trace_cli.domain.questions import EventFilter
 from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.service import TraceManagementService
 from mplp_trace_cli.storage.paths import StorePaths
+from tests.helpers_folding import LINES, Step, check_folding
 from tests.helpers_storage import SECOND, Clock, service_at
 
 TRACES = ("a", "b", "c")
@@ -174,10 +175,10 @@ class Played:
         assert told(self.service) == self.model.told()
 
 
-Step = Callable[[Played], None]
+Deed = Callable[[Played], None]
 
 
-def step(name: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Step]:
+def step(name: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Deed]:
     """One thing that is done to both."""
     return st.tuples(*arguments).map(lambda given: lambda played: getattr(played, name)(*given))
 
@@ -198,7 +199,7 @@ STEPS = st.lists(
 
 @settings(max_examples=6)
 @given(STEPS)
-def test_unfolded_folded_and_the_model_agree(steps: list[Step]) -> None:
+def test_unfolded_folded_and_the_model_agree(steps: list[Deed]) -> None:
     """Any order of creating, recording, ending, folding, waiting and asking gives the model's answers."""
     with tempfile.TemporaryDirectory() as folder:
         db, clock = Path(folder) / "traces.duckdb", Clock()
@@ -212,3 +213,20 @@ def test_unfolded_folded_and_the_model_agree(steps: list[Step]) -> None:
             played.fold()
             played.ask()
             assert service.info().unwrap().rejects == 0
+
+
+def test_a_fold_changes_no_answer() -> None:
+    """Questions of every kind are answered the same before and after a fold (`make soak`: any fold)."""
+    check_folding(
+        [
+            Step("create", ("b", "o", 2_000.0, "{}", ["a", "b"])),
+            Step("record", ("a", "e1", ("e", '{"n":1}'), "error", 3)),
+            Step("end", ("b", "failed")),
+            Step("load", (LINES[:4],)),
+            Step("wait", (70,)),
+            Step("stream", (LINES,)),
+            Step("record", ("a", "e1", ("f", "{}"), "info", 0)),
+            Step("measure", ("m", "counter", 3, "x")),
+            Step("expire", (1_000.0,)),
+        ]
+    )

@@ -576,7 +576,10 @@ def test_export_and_import_give_the_same_store(playground: Path, form: str, line
     assert kept[0] == kept[1]
 
 
-@pytest.mark.parametrize(("form", "partition"), [("csv", "day"), ("parquet", "context_id")])
+@pytest.mark.parametrize(
+    ("form", "partition"),
+    [("csv", "day"), ("parquet", "context_id")],
+)
 def test_the_folder_of_an_export_comes_back(cli: Cli, form: str, partition: str) -> None:
     """Partitions too: traces before events, whatever they are called; the files one by one do as well."""
     lines = (

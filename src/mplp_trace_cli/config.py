@@ -28,6 +28,9 @@ PARENT_VARIABLE = "MPLP_PARENT_EVENT_ID"
 CONTEXT_VARIABLE = "MPLP_CONTEXT_ID"
 DECLARED_KEYS = ("type", "help", "value", "buckets", "unit")
 """What may be said of a custom metric."""
+_LONGEST_DAYS = 36_500
+_LONGEST_MS = _LONGEST_DAYS * 86_400_000
+"""Of an interval: what a thread can wait for, and to spare."""
 _MEMORY_UNITS = ("B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB")
 _MEMORY = re.compile(
     rf"(?P<number>\d+(\.\d+)?) ?(?P<unit>{'|'.join(_MEMORY_UNITS)})", re.ASCII | re.IGNORECASE
@@ -147,8 +150,11 @@ def _from_toml(path: str) -> TraceModuleOptions:
             table = tomllib.load(file)
     except OSError as error:
         raise ConfigInvalid(f"the config file {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigInvalid(f"the config file {path} is not TOML: {error}") from error
+    except ValueError as error:  # of TOML, of UTF-8, of a number with thousands of digits
+        reason = str(error).partition(";")[0]
+        raise ConfigInvalid(f"the config file {path} is not TOML: {reason}") from error
+    except RecursionError as error:
+        raise ConfigInvalid(f"the config file {path} is nested too deep") from error
     try:
         options = options_from(table)
     except InvalidInput as fault:
@@ -199,6 +205,8 @@ def _with_path(values: Mapping[str, Any]) -> Mapping[str, Any]:
 def check_options(options: TraceModuleOptions) -> None:
     """Raises InvalidInput naming an option whose value nothing could be recorded with."""
     parse_word(Level, options.event_config.default_level, "event_config.default_level")
+    if "\0" in (options.data_source or ""):
+        raise InvalidInput("data_source: no path has a NUL")
     if options.event_config.max_event_bytes <= 0:
         raise InvalidInput("event_config.max_event_bytes: must be greater than 0")
     if options.max_store_size is not None and bytes_of(options.max_store_size, "max_store_size") == 0:
@@ -216,16 +224,20 @@ def bytes_of(text: str, name: str) -> int:
     if found is None:
         raise InvalidInput(f"{name}: must be a number and one of {', '.join(_MEMORY_UNITS)}")
     unit = found["unit"].lower()
-    power = "bkmgt".index(unit[0])
-    return int(float(found["number"]) * (1024 if "i" in unit else 1000) ** power)
+    size = float(found["number"]) * (1024 if "i" in unit else 1000) ** "bkmgt".index(unit[0])
+    if math.isinf(size):
+        raise InvalidInput(f"{name}: {text[:60]!r} is more than can be measured")
+    return int(size)
 
 
 def _check_metrics(config: MetricsConfig) -> None:
     from mplp_trace_cli.domain.metric_catalog import MetricCategory  # only where they are configured
 
     for name in ("collection_interval", "aggregation_window"):
-        if not 0 < getattr(config, name) < math.inf:
-            raise InvalidInput(f"metrics_config.{name}: must be greater than 0")
+        if not 0 < getattr(config, name) <= _LONGEST_MS:
+            raise InvalidInput(
+                f"metrics_config.{name}: must be greater than 0, and at most {_LONGEST_DAYS} days"
+            )
     for word in config.metric_types:
         parse_word(MetricCategory, word, "metrics_config.metric_types")
     for name, declared in config.custom_metrics.items():

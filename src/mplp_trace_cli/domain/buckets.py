@@ -30,12 +30,12 @@ def parse_bucket(text: str, field: str = "bucket") -> int:
     said = _WORDS.get(text.strip(), text)
     if re.fullmatch(r"\s*[0-9.]+\s*", said):
         raise InvalidInput(f"{field}: {text[:60]!r} has no unit", hint="1m, 15m, 1h, 1d, 1w")
-    width = round(parse_duration(said, field) * 1_000)
-    if width < 1_000:
-        raise InvalidInput(f"{field}: {text[:60]!r} is less than a millisecond")
-    if width > MOST_DAYS * DAY_US:
+    width = parse_duration(said, field) * 1_000
+    if width > MOST_DAYS * DAY_US:  # or beyond what floats hold
         raise InvalidInput(f"{field}: {text[:60]!r} is more than {MOST_DAYS:,} days")
-    return width
+    if round(width) < 1_000:
+        raise InvalidInput(f"{field}: {text[:60]!r} is less than a millisecond")
+    return round(width)
 
 
 def bucket_start(instant: int, width: int) -> int:

@@ -1,5 +1,6 @@
 -- Events for OTLP, in the order in which they arrived, but that the events of a span, which are kept as events
--- of ours, follow their span: OTLP holds them inside it. `has_root` is true in traces that are spans themselves.
+-- of ours, follow their span, even if they came first: OTLP holds them inside it. `has_root` is true in traces
+-- that are spans themselves.
 WITH inside AS (
     SELECT trace_id, parent_event_id, seq FROM chosen_events WHERE contains(data, '"otlp":{"signal":"event"')
 ),
@@ -23,4 +24,4 @@ SELECT
 FROM chosen_events AS e
 LEFT JOIN chosen_traces AS t ON t.trace_id = e.trace_id
 LEFT JOIN places ON places.seq = e.seq
-ORDER BY coalesce(places.place, e.seq), e.seq
+ORDER BY coalesce(places.place, e.seq), places.place IS NOT NULL, e.seq
