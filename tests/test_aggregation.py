@@ -297,6 +297,10 @@ def test_arrow_has_real_types(spread: TraceManagementService) -> None:
             "buckets, more than 100,000",
         ),
         ({"group_by": ["status"], "sort": "name"}, "sort: 'name' is not one of status, count"),
+        (
+            {"group_by": ["status"], "metrics": ["count"], "sort": "p95_duration"},
+            "sort: 'p95_duration' is not one of the figures asked for: status, count",
+        ),
     ],
 )
 def test_what_cannot_be_grouped(spread: TraceManagementService, asked: dict[str, Any], said: str) -> None:

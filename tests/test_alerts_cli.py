@@ -194,6 +194,18 @@ def test_a_rule_that_is_removed_is_closed(cli: Cli, notes: Path) -> None:
     assert [row["change"] for row in rows(cli, "history")] == ["closed", "sent", "firing"]
 
 
+def test_a_check_without_rules_is_never_silent(cli: Cli) -> None:
+    """It watches nothing: `--quiet` leaves the warning, which says where a config is looked for."""
+    cli.ok("create", "x")
+    for words in (("check",), ("list",), ("watch", "--count", "1")):
+        done = cli("alerts", *words, "--quiet")
+        assert (done.code, done.stderr) == (
+            0,
+            "warning: no alert rules are configured: there is no config file "
+            f"(.mplp-trace.toml, {cli.folder}/.config/mplp-trace/config.toml, or --config)\n",
+        )
+
+
 def test_a_config_without_rules_closes_nothing(cli: Cli, notes: Path) -> None:
     """It may be the wrong one: the alert goes on where it was, and is not told again."""
     set_depth(cli, 12)
@@ -201,10 +213,7 @@ def test_a_config_without_rules_closes_nothing(cli: Cli, notes: Path) -> None:
     (cli.folder / "none.toml").write_text("")
     done = cli("--config", cli.folder / "none.toml", "alerts", "check")
     assert (done.code, done.stdout) == (0, "")
-    assert done.stderr == f"no alert rules are configured in {cli.folder / 'none.toml'}\n"
-    assert cli("alerts", "check").stderr == (
-        "no alert rules are configured: there is no config file (.mplp-trace.toml, or --config)\n"
-    )
+    assert done.stderr == f"warning: no alert rules are configured in {cli.folder / 'none.toml'}\n"
     assert alerts(cli, "check").code == 1
     assert states(notes) == ["firing"]
     assert [row["change"] for row in rows(cli, "history")] == ["sent", "firing"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mplp_trace_cli import TraceModule
-from mplp_trace_cli.domain.catalogue import CATALOGUE, events_of, is_known, source_of
+from mplp_trace_cli.domain.catalogue import CATALOGUE, events_of, source_of
 from tests.conftest import Cli
 from tests.test_completion import complete
 
@@ -24,13 +24,12 @@ def test_it_knows_what_the_documents_name() -> None:
     assert {source: tuple(names.split()) for source, names in NAMED.items()} == dict(CATALOGUE)
     for source, names in CATALOGUE.items():
         assert events_of(source) == names
-        assert all(source_of(name) == source and is_known(name) and is_known(name, source) for name in names)
+        assert all(source_of(name) == source for name in names)
 
 
 def test_what_it_does_not_know() -> None:
-    """An unknown type, an unknown source, and a type of another source."""
-    assert (source_of("cache_miss"), is_known("cache_miss"), events_of("billing")) == (None, False, ())
-    assert not is_known("plan_created", "core")
+    """An unknown type and an unknown source."""
+    assert (source_of("cache_miss"), events_of("billing")) == (None, ())
 
 
 @pytest.mark.parametrize(("source", "event_type"), [("plan", "plan_created"), ("billing", "y")])

@@ -121,13 +121,35 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
             "event_config.default_level: 'loud'",
         ),
         (TraceModuleOptions(event_config=EventConfig(max_event_bytes=-1)), "event_config.max_event_bytes"),
+        (TraceModuleOptions(data_source=5), "data_source: must be text"),  # type: ignore[arg-type]
+        (TraceModuleOptions(durable="no"), "durable: must be true or false"),  # type: ignore[arg-type]
+        (TraceModuleOptions(event_config={"level": "x"}), "event_config.level: there"),  # type: ignore[arg-type]
+        (
+            TraceModuleOptions(metrics_config=MetricsConfig(collection_interval="5s")),  # type: ignore[arg-type]
+            "metrics_config.collection_interval: must be a number",
+        ),
+        ({"data_sorce": "x"}, "data_sorce: there is no such option"),
+        ("traces.duckdb", "options: must be TraceModuleOptions, or a mapping of its fields"),
     ],
 )
-def test_options_from_code_are_checked_too(tmp_path: Path, options: Any, said: str) -> None:
-    """A module is not made with options that nothing could be recorded with."""
+def test_options_from_code_are_checked_too(options: Any, said: str) -> None:
+    """By the rules of the file: a module is not made with options that nothing could be recorded with."""
     with pytest.raises(InvalidInput) as caught:
-        initialize_trace_module(options._replace(data_source=str(tmp_path / "a.duckdb")))
+        initialize_trace_module(options)
     assert caught.value.message.startswith(said)
+
+
+def test_options_from_code_are_what_the_file_says(tmp_path: Path) -> None:
+    """The object, a mapping of its fields, and tables in it; the place of the store is any path."""
+    place = tmp_path / "a.duckdb"
+    config = EventConfig(default_level="warn")
+    for given in (
+        TraceModuleOptions(data_source=place, event_config=config),  # type: ignore[arg-type]
+        {"data_source": place, "event_config": {"default_level": "warn"}},
+        {"data_source": str(place), "event_config": config},
+    ):
+        with initialize_trace_module(given) as module:
+            assert module.options == TraceModuleOptions(str(place), event_config=config)
 
 
 def test_options_hold_for_what_is_recorded(tmp_path: Path) -> None:

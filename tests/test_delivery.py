@@ -7,8 +7,10 @@ import json
 import logging
 import os
 import re
+import resource
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 import traceback
@@ -427,6 +429,20 @@ def test_a_server_without_starttls_gets_no_mail() -> None:
     with mail_server() as server:
         failure = failure_of(email(server.port, security="starttls"))
     assert (failure.permanent, server.mails) == (True, [])
+    assert failure.message == (
+        f'{place_of(server)}: it does not offer STARTTLS, which security = "none" does without'
+    )
+
+
+def test_a_server_without_a_login_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is to be left out of the settings is named, so that nobody looks for another fault."""
+    monkeypatch.setenv("MAIL_PASSWORD", "secret")
+    with mail_server() as server:
+        failure = failure_of(email(server.port, username="me", password={"env": "MAIL_PASSWORD"}))
+    assert failure.permanent
+    assert failure.message == (
+        f"{place_of(server)}: it does not offer a login, which username and password ask for"
+    )
 
 
 def test_a_mail_server_that_is_busy_is_asked_again() -> None:
@@ -649,6 +665,26 @@ def test_a_command_that_is_not_there_is_permanent(script: Script, tmp_path: Path
         assert failure_of(action(ActionKind.COMMAND, argv=argv)).permanent
     missing = failure_of(action(ActionKind.COMMAND, argv=["mplp-not-there"]))
     assert missing.message == "the command mplp-not-there: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("free", "said"),
+    [(0, "no temporary file can be written: "), (1, "the command ")],
+)
+def test_a_command_that_cannot_be_started_now_may_be_later(script: Script, free: int, said: str) -> None:
+    """Where a process has as many files open as it may, it is no fault of the config."""
+    action = script("")
+    tempfile.gettempdir()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + free, hard))
+    try:
+        failure = failure_of(action)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert failure.message.startswith(said)
+    assert (failure.message.endswith("Too many open files"), failure.permanent) == (True, False)
 
 
 def test_a_command_that_takes_too_long_is_killed_with_its_children(script: Script, tmp_path: Path) -> None:

@@ -117,6 +117,29 @@ def test_brothers_that_changed_places_have_moved() -> None:
     assert (row.kind, {row.first.position, row.second.position}) == ("moved", {1, 2})
 
 
+def test_what_ends_in_another_order_stands_for_itself() -> None:
+    """Of calls side by side the slow one ends last: it is the one that moved, compared with its own like."""
+    a = [event(f"a{q}", "call", message="search", data={"q": q}, duration_ms=50) for q in "abcd"]
+    b = [event(f"b{q}", "call", message="search", data={"q": q}, duration_ms=52) for q in "acd"]
+    b.append(event("bb", "call", message="search", data={"q": "b"}, duration_ms=500))
+    (row,) = compared(a, b).differences
+    assert kinds(compared(a, b)) == [("moved", "ab", "bb")]
+    assert (row.pace.first_ms, row.pace.second_ms, row.changes) == (50, 500, ())
+
+
+def test_a_place_names_the_stages_above() -> None:
+    """For people; the path itself is of types alone, and a stage has a name only where it is text."""
+    stages = [event(f"s{n}", "stage_started", data={"stage": n}) for n in ("moon", 7)]
+    calls = [event(f"c{n}", "call", f"s{n}") for n in ("moon", 7)]
+    places = [row.second for row in compared([], [*stages, *calls]).rows]
+    assert [(place.path, place.named) for place in places if place] == [
+        ("stage_started", "stage_started"),
+        ("stage_started/call", "stage_started moon/call"),
+        ("stage_started", "stage_started"),
+        ("stage_started/call", "stage_started/call"),
+    ]
+
+
 def test_children_of_a_new_parent_have_moved() -> None:
     """A wrapper around two events is one new event and two that moved below it."""
     a = [event("1", "x"), event("2", "y")]
@@ -223,6 +246,17 @@ def test_the_fields_of_a_trace() -> None:
         "metadata.v": ("1", "2"),
     }
     assert not found.is_same
+
+
+def test_which_process_it_was_does_not_count() -> None:
+    """What `run` notes differs in every run; another `process` than that is a value as any other."""
+    first, second = (
+        trace(metadata=JsonObject(f'{{"process":{{"pid":{pid},"host":"h","started":"{WHEN}"}},"v":1}}'))
+        for pid in (1, 2)
+    )
+    assert diff_traces(first, second).is_same
+    first, second = (trace(metadata=JsonObject(f'{{"process":"{word}"}}')) for word in ("a", "b"))
+    assert [change.path for change in diff_traces(first, second).changes] == ["metadata.process"]
 
 
 # -- properties ------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from mplp_trace_cli.service import TraceManagementService
 from mplp_trace_cli.storage import fold as fold_module
 from mplp_trace_cli.storage.inbox import Inbox
 from mplp_trace_cli.storage.paths import StorePaths
-from mplp_trace_cli.storage.processes import find_orphaned_processes, process_with
+from mplp_trace_cli.storage.processes import ended_process, process_with
 from tests.conftest import Cli
 from tests.helpers_processes import at_once
 from tests.helpers_storage import SECOND, START_OF_TIME, Clock, inbox_file, service_at
@@ -268,30 +268,24 @@ def test_the_trace_of_a_killed_process_is_found_told_and_ended(cli: Cli) -> None
         ({"started": None}, False),
     ],
 )
-def test_what_tells_that_a_process_is_gone(
-    service: TraceManagementService, change: dict[str, object], found: bool
-) -> None:
+def test_what_tells_that_a_process_is_gone(change: dict[str, object], found: bool) -> None:
     """No such number, or one that was used again; of another host, or said otherwise, nothing is known."""
     here = json.loads(process_with(os.getpid()).as_json())
     assert here["host"] == socket.gethostname()
     process = {**here, **change}
-    service.create_trace(context_id="c", name="n", trace_id="p", metadata={"process": process}).unwrap()
-    service.create_trace(context_id="c", name="n", metadata={"process": "mine"}).unwrap()
-    with service.reading() as db:
-        orphans = find_orphaned_processes(db)
-    assert [one.trace_id for one in orphans] == ["p"] * found
+    assert ended_process(json.dumps({"process": process})) == (process["pid"] if found else None)
+    assert ended_process('{"process":"mine"}') is None
 
 
-def test_a_process_that_nobody_waits_for_has_ended(service: TraceManagementService) -> None:
+def test_a_process_that_nobody_waits_for_has_ended() -> None:
     """A zombie has a number still."""
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     metadata = f'{{"process":{process_with(child.pid).as_json()}}}'
-    service.create_trace(context_id="c", name="n", trace_id="z", metadata=metadata).unwrap()
+    assert ended_process(metadata) is None
     assert child.stdin is not None
     child.stdin.close()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    with service.reading() as db:
-        assert [one.trace_id for one in find_orphaned_processes(db)] == ["z"]
+    assert ended_process(metadata) == child.pid
     child.wait()
 
 

@@ -15,6 +15,7 @@ from mplp_trace_cli import TraceModuleOptions, initialize_trace_module
 from mplp_trace_cli.interchange import sources
 from mplp_trace_cli.interchange.json import lines as json_lines
 from mplp_trace_cli.interchange.loading import files as loading
+from mplp_trace_cli.interchange.loading import table_rows
 from mplp_trace_cli.service import TraceManagementService
 from tests.conftest import SAMPLE_DATA, Cli
 
@@ -264,7 +265,7 @@ EVERYTHING = (
 
 
 def test_workers_give_the_same_as_one_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Small chunks through worker processes give the rows, the rejects and the counts of the inline way."""
+    """Small chunks through workers, inserted a few at a time, give what one process that gathers gives."""
     lines = [line.encode() for line in (SAMPLE_DATA / "project.jsonl").read_text().splitlines()]
     lines[20:20] = [
         b"nonsense",
@@ -279,6 +280,7 @@ def test_workers_give_the_same_as_one_process(monkeypatch: pytest.MonkeyPatch, t
         for module in (loading, sources):
             monkeypatch.setattr(module, "CHUNK_BYTES", chunk)
         monkeypatch.setattr(json_lines, "PARALLEL_FROM_BYTES", 2 * chunk)
+        monkeypatch.setattr(table_rows, "ROWS_GATHERED", 20_000 if name == "inline" else 3)
         options = TraceModuleOptions(data_source=str(tmp_path / f"{name}.duckdb"))
         with initialize_trace_module(options) as made:
             service = made.trace_management_service

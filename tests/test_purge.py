@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -414,6 +415,21 @@ def test_retention_that_cannot_be_kept_is_tried_an_hour_later(db: Path) -> None:
         assert left(service)[0] == {"t"}
         clock.pass_seconds(1)
         assert left(service)[0] == set()
+
+
+def test_whoever_asks_is_answered_where_retention_cannot_even_be_noted(db: Path) -> None:
+    """As on a full disk: nothing is purged, and nothing fails."""
+    clock = Clock()
+    fill(db, clock, [Kept("t", "c", 0, 1, None, 1)], [])
+    clock.now = at(9)
+    with contextlib.closing(sqlite3.connect(f"{db}.inbox")) as inbox:
+        inbox.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON meta WHEN NEW.key = 'tidied_at' "
+            "BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        )
+    with kept_by(db, clock, retention_period_days=2) as service:
+        assert left(service)[0] == {"t"}
+        assert service.flush().unwrap() == 0
 
 
 def tidy(db: Path, now: int) -> None:

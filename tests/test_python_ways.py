@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -96,7 +97,7 @@ def test_a_trace_is_what_its_options_say(module: TraceModule, monkeypatch: pytes
     assert (made["Nightly"].status, one.status, current()) == ("completed", "completed", None)
     assert made["Nightly"].expires_at is not None
     with pytest.raises(InvalidInput, match="colour: CreateTraceRequest has no such field"):
-        trace("x", colour="red")
+        trace("x", colour="red")  # type: ignore[call-arg]
     with pytest.raises(InvalidInput, match="name: required"), trace(""):
         pass
     with pytest.raises(AlreadyExists), trace("x", trace_id=one.trace_id):
@@ -282,10 +283,25 @@ def test_two_modules(module: TraceModule, tmp_path: Path) -> None:
     assert set(traces(module)) == {"mine"}
 
 
+def test_the_store_of_the_environment_may_begin_with_a_tilde(
+    module: TraceModule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the same store as that of a module that was made with it: what is recorded is not dropped."""
+    service = module.trace_management_service
+    folder, name = os.path.split(service.paths.store)
+    monkeypatch.setenv("HOME", folder)
+    monkeypatch.setenv("MPLP_TRACE_DB", f"~/{name}")
+    monkeypatch.setenv("MPLP_TRACE_ID", service.create_trace(context_id="c", name="n").unwrap().trace_id)
+    event("kept")
+    assert [one.event_type for one in events(module)] == ["kept"]
+
+
 def test_the_trace_of_the_environment(module: TraceModule, monkeypatch: pytest.MonkeyPatch) -> None:
     """What `run` and `step` have set is current where the program has opened nothing; of the same store."""
+    monkeypatch.delenv("MPLP_TRACE_DB", raising=False)
     service = module.trace_management_service
     around = service.create_trace(context_id="c", name="around").unwrap()
+    monkeypatch.delenv("MPLP_TRACE_DB", raising=False)
     monkeypatch.setenv("MPLP_TRACE_ID", around.trace_id)
     monkeypatch.setenv("MPLP_PARENT_EVENT_ID", "parent-1")
     event("one")

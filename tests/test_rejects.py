@@ -66,6 +66,17 @@ def test_retry_makes_missing_traces_when_asked(rejected: Cli) -> None:
     assert (done.code, done.stderr.splitlines()[0]) == (1, f"error: there is no reject {first}")
 
 
+def test_retry_of_rejects_with_line_breaks(cli: Cli) -> None:
+    """Each reject is one thing to retry, however many lines its bytes have: none is taken for the next."""
+    table = b'event_type,trace_id,message\n"a\nb",t\ngood,later,one\nbad,never,two\n'
+    assert json.loads(cli("import", "-", "--input-format", "csv", stdin=table).stdout)["rejected"] == 3
+    cli.ok("create", "x", "--trace-id", "later")
+    assert json.loads(cli("rejects", "retry", "--all").stdout)["events"] == 1
+    assert [row["line"] for row in rows(cli)] == [2, 4]
+    assert json.loads(cli("rejects", "retry", "--all").stdout)["events"] == 0
+    assert [row["line"] for row in rows(cli)] == [2, 4]
+
+
 def test_clear(rejected: Cli) -> None:
     """Some by id, or all; which ones must be said."""
     ids = [str(row["id"]) for row in rows(rejected)]

@@ -80,6 +80,28 @@ def test_a_run_that_fails_keeps_the_last_lines_of_its_standard_error(cli: Cli) -
     assert (len(lines), lines[0], lines[-1]) == (20, "line 12", r"bad \xff byte")
 
 
+def test_the_process_of_a_run_is_told_in_words(cli: Cli) -> None:
+    """`show` says it beside the metadata that was given, where `--json` has it as it is recorded."""
+    cli("run", "x", "--", "true")
+    pid, host = (trace(cli)["metadata"]["process"][key] for key in ("pid", "host"))
+    shown = cli("show").stdout
+    assert f"\nprocess  {pid} on {host}\n" in shown
+    assert "metadata" not in shown
+    cli("run", "x", "--meta", "team=data", "--", "true")
+    assert '\nmetadata  {"team":"data"}\nprocess ' in cli("show").stdout
+
+
+def test_what_a_failed_command_said_stands_below_its_events(cli: Cli) -> None:
+    """`show` has the last lines of its standard error, those of a step once, with the run around it."""
+    step = wrapped("step", "load", "--", "sh", "-c", "printf 'no such table\\n\\033[2Jrow 7\\n' >&2; exit 3")
+    cli("run", "x", "--", *step)
+    shown = cli("show").stdout
+    assert shown.count("no such table") == 1
+    assert shown.endswith("exit code 3\n  no such table\n  \\x1b[2Jrow 7\n")
+    cli("run", "x", "--", "sh", "-c", "echo noise >&2")
+    assert "standard error" not in cli("show").stdout, "of a command that went well nothing is kept"
+
+
 def test_a_command_that_a_signal_kills_ends_as_in_a_shell(cli: Cli) -> None:
     """128 + n, and the signal by its name."""
     assert cli("run", "x", "--", "bash", "-c", "kill -KILL $$").code == 137

@@ -27,7 +27,7 @@ from mplp_trace_cli import (
     TraceStatus,
     initialize_trace_module,
 )
-from mplp_trace_cli.domain.errors import NotFound, TraceError, TraceFinished
+from mplp_trace_cli.domain.errors import InvalidInput, NotFound, TraceError, TraceFinished
 from mplp_trace_cli.domain.questions import TraceAggregation
 from mplp_trace_cli.module import TraceModule
 from mplp_trace_cli.service import TraceManagementService
@@ -113,6 +113,56 @@ def test_ends(service: TraceManagementService, trace: str, method: str, status: 
     assert isinstance(error_of(other(trace)), TraceFinished)
     assert isinstance(error_of(service.record_event(trace_id=trace, event_type="late")), TraceFinished)
     assert isinstance(error_of(service.complete_trace("nowhere")), NotFound)
+
+
+@pytest.mark.parametrize("method", ["complete_trace", "fail_trace", "cancel_trace"])
+def test_ends_in_every_way_to_call(service: TraceManagementService, method: str) -> None:
+    """An id, a keyword or one dict; time and message are those of an end."""
+    end = getattr(service, method)
+    for trace_id in "abc":
+        service.create_trace(context_id="c", name="x", trace_id=trace_id).unwrap()
+    assert end("a").unwrap().trace_id == "a"
+    assert end(trace_id="b").unwrap().trace_id == "b"
+    ended = end({"trace_id": "c", "message": "why", "at": "2999-01-01T00:00:00Z"}).unwrap()
+    found = service.get_trace_by_id({"trace_id": "c", "max_events": 1}).unwrap()
+    assert ([event.message for event in found.events], ended.completed_at.year) == (["why"], 2999)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"status": "active"}, "status: a trace does not end as active"),
+        ({"status": "done"}, "status: 'done' is not one of active, completed, "),
+        ({"status": None}, "status: 'None' is not one of "),
+        ({"status": "failed", "trace_id": 5}, "trace_id: must be text"),
+        ({"status": "failed", "trace_id": None}, "trace_id: must be text"),
+    ],
+)
+def test_an_end_that_is_none_ends_nothing(
+    service: TraceManagementService, trace: str, asked: dict[str, Any], said: str
+) -> None:
+    """The trace goes on taking events, and can be ended."""
+    assert error_of(service.end_trace({"trace_id": trace, **asked})).message.startswith(said)
+    service.record_event(trace_id=trace, event_type="goes_on").unwrap()
+    service.complete_trace(trace).unwrap()
+    assert service.flush().unwrap() == 3
+    assert service.get_trace_by_id(trace).unwrap().trace.status == "completed"
+
+
+def test_what_is_no_request_is_said(service: TraceManagementService, trace: str) -> None:
+    """Another type than the request or a mapping is an invalid input, as any other is."""
+    wrong: Any = RecordEventRequest(trace, "e")
+    for result, name in (
+        (service.create_trace(wrong), "CreateTraceRequest"),
+        (service.record_event(trace), "RecordEventRequest"),  # type: ignore[arg-type]
+        (service.record_events([trace]), "RecordEventRequest"),  # type: ignore[list-item]
+        (service.query_traces(5), "TraceFilter"),  # type: ignore[arg-type]
+    ):
+        error = error_of(result)
+        assert (error.code, error.message.partition(":")[0]) == ("invalid_input", name)
+    assert error_of(service.get_trace_by_id(5)).message == "trace_id: must be text"  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="callback: 5 cannot be called"):
+        service.add_event_listener(5)  # type: ignore[arg-type]
 
 
 def test_end_trace_at_a_time_with_a_message(service: TraceManagementService) -> None:

@@ -108,6 +108,10 @@ def test_all_faults_are_told_at_once() -> None:
         an_event(event_id="@", event_type="", level="loud", data="[", duration_ms=-1, timestamp="x")
     said = {fault.partition(":")[0] for fault in caught.value.details["problems"]}
     assert said == {"event_id", "event_type", "level", "data", "duration_ms", "timestamp"}
+    with pytest.raises(InvalidInput) as caught:
+        an_event(event_id="@", timestamp=None)
+    assert caught.value.details["problems"][-1] == "timestamp: required"
+    assert len(caught.value.details["problems"]) == 2
 
 
 @pytest.mark.parametrize("method", ["complete", "fail", "cancel", "expire"])
@@ -123,6 +127,16 @@ def test_a_trace_ends_once(method: str) -> None:
     for other in {"complete", "fail", "cancel", "expire"} - {method}:
         with pytest.raises(TraceFinished, match=f"trace trace-123 is already {trace.status}"):
             getattr(trace, other)()
+
+
+def test_a_trace_ends_at_any_way_to_say_when() -> None:
+    """RFC 3339 text, microseconds or a datetime; what is no time is said, and ends nothing."""
+    for at in ("2026-03-02T09:00:02Z", START_US + 2_000_000, START + timedelta(seconds=2)):
+        assert a_trace().complete(at).duration_ms == 2_000
+    trace = a_trace()
+    with pytest.raises(InvalidInput, match="at: 'soon' is not an RFC 3339 date-time"):
+        trace.fail("soon")
+    assert trace.status is TraceStatus.ACTIVE
 
 
 @given(
@@ -187,6 +201,8 @@ def test_a_statement_contradicts_only_what_it_says() -> None:
     assert NO_STATEMENT.contradictions(row) == []
     assert said.contradictions(row) == []
     assert trace_statement({"metadata": {"b": 2.0, "a": 1}}).contradictions(row) == []
+    for unlike in ('{"a":true,"b":2}', '{"a":1,"b":2.0000000000000000001}'):
+        assert trace_statement({"metadata": unlike}).contradictions(row) == ["metadata"]
     other = {"name": "m", "metadata": {"a": 1}, "tags": ["y", "x"], "context_id": "c", "started_at": 5}
     found = trace_statement({**other, "execution_id": "e", "trace_type": "custom", "expires_at": 6})
     assert set(found.contradictions(row)) == {*other, "execution_id", "trace_type", "expires_at"}

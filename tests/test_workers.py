@@ -20,6 +20,7 @@ from mplp_trace_cli.interchange.tables.rows import TableTranslator
 RULES = DecodingRules(0, 1 << 20, "info", True)
 LINE = b'{"event_type":"a","trace_id":"t"}\n'
 COLUMNS = ("event_type", "trace_id")
+WORKER = "mplp_trace_cli.interchange.decoding.workers"
 
 
 def chunks(count: int) -> Iterator[Chunk]:
@@ -45,8 +46,9 @@ def test_a_worker_that_dies_is_told_of() -> None:
 
     def deadly() -> Iterator[Chunk]:
         yield from chunks(1)
-        for worker in psutil.Process().children():
-            worker.kill()
+        for child in psutil.Process().children():
+            if WORKER in child.cmdline():
+                child.kill()
         yield from chunks(1_000)
 
     with pytest.raises(StorageFailed, match="a decoding process died"):

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from mplp_trace_cli.config import EventConfig, MetricsConfig, TraceModuleOptions
     from mplp_trace_cli.domain.alerts.alert import AlertState, Severity
     from mplp_trace_cli.domain.alerts.machine import AlertRecord
-    from mplp_trace_cli.domain.alerts.report import AlertChange, AlertList, AlertReport
+    from mplp_trace_cli.domain.alerts.report import AlertChange, AlertDelivery, AlertList, AlertReport
     from mplp_trace_cli.domain.comparing.changes import Change
-    from mplp_trace_cli.domain.comparing.diff import DiffKind, DiffRow, TraceDiff
+    from mplp_trace_cli.domain.comparing.diff import DiffKind, DiffRow, Pace, TraceDiff
     from mplp_trace_cli.domain.dashboard import DashboardData, DashboardRequest
     from mplp_trace_cli.domain.enums import Level, MetricType, TraceStatus, TraceType
     from mplp_trace_cli.domain.errors import TraceError
@@ -53,12 +53,17 @@ if TYPE_CHECKING:
     from mplp_trace_cli.integrations.decorator import traced
     from mplp_trace_cli.integrations.logging_handler import CurrentTrace, MplpTraceHandler
     from mplp_trace_cli.interchange.exporting.writing import ExportReport
+    from mplp_trace_cli.interchange.loading.files import LoadReport
     from mplp_trace_cli.module import TraceModule, initialize_trace_module
     from mplp_trace_cli.service import TraceManagementService
     from mplp_trace_cli.service.following import EventStream
     from mplp_trace_cli.service.listening import EventListener
     from mplp_trace_cli.service.scopes import Scope, StepScope, TraceScope
     from mplp_trace_cli.service.sources import SourceRecorder
+    from mplp_trace_cli.storage.groups import Counts
+    from mplp_trace_cli.storage.keeping.health import StoreInfo
+    from mplp_trace_cli.storage.mending.findings import Finding
+    from mplp_trace_cli.storage.mending.repair import RepairReport
 
 __version__ = "1.0.0"
 
@@ -66,11 +71,11 @@ _HOMES = {
     "analysis.results": ("EventQueryResult", "TraceQueryResult", "TraceWithEvents"),
     "config": ("EventConfig", "MetricsConfig", "TraceModuleOptions"),
     "domain.alerts.machine": ("AlertRecord",),
-    "domain.alerts.report": ("AlertChange", "AlertList", "AlertReport"),
+    "domain.alerts.report": ("AlertChange", "AlertDelivery", "AlertList", "AlertReport"),
     "domain.alerts.alert": ("AlertState", "Severity"),
     "domain.dashboard": ("DashboardData", "DashboardRequest"),
     "domain.comparing.changes": ("Change",),
-    "domain.comparing.diff": ("DiffKind", "DiffRow", "TraceDiff"),
+    "domain.comparing.diff": ("DiffKind", "DiffRow", "Pace", "TraceDiff"),
     "domain.enums": ("Level", "MetricType", "TraceStatus", "TraceType"),
     "domain.errors": ("TraceError",),
     "domain.event": ("Event",),
@@ -95,7 +100,6 @@ _HOMES = {
         "ExpireRequest",
         "OperationResult",
         "PurgeReport",
-        "PurgeRequest",
         "RecordEventRequest",
         "RecordMetricRequest",
     ),
@@ -105,16 +109,22 @@ _HOMES = {
     "integrations.decorator": ("traced",),
     "integrations.logging_handler": ("CurrentTrace", "MplpTraceHandler"),
     "interchange.exporting.writing": ("ExportReport",),
+    "interchange.loading.files": ("LoadReport",),
     "module": ("TraceModule", "initialize_trace_module"),
     "service": ("TraceManagementService",),
     "service.following": ("EventStream",),
     "service.listening": ("EventListener",),
     "service.scopes": ("Scope", "StepScope", "TraceScope"),
     "service.sources": ("SourceRecorder",),
+    "storage.groups": ("Counts",),
+    "storage.keeping.health": ("StoreInfo",),
+    "storage.mending.findings": ("Finding",),
+    "storage.mending.repair": ("RepairReport",),
 }
 
 __all__ = [
     "AlertChange",
+    "AlertDelivery",
     "AlertList",
     "AlertRecord",
     "AlertReport",
@@ -122,6 +132,7 @@ __all__ = [
     "Change",
     "ColumnMapping",
     "CompactReport",
+    "Counts",
     "CreateTraceRequest",
     "CurrentTrace",
     "DashboardData",
@@ -139,8 +150,10 @@ __all__ = [
     "ExpireRequest",
     "ExportReport",
     "ExportRequest",
+    "Finding",
     "ImportRequest",
     "Level",
+    "LoadReport",
     "MetricSample",
     "MetricSeries",
     "MetricType",
@@ -149,15 +162,18 @@ __all__ = [
     "MetricsRequest",
     "MplpTraceHandler",
     "OperationResult",
+    "Pace",
     "Pagination",
     "PurgeReport",
     "PurgeRequest",
     "RecordEventRequest",
     "RecordMetricRequest",
+    "RepairReport",
     "Scope",
     "Severity",
     "SourceRecorder",
     "StepScope",
+    "StoreInfo",
     "TimeRange",
     "Trace",
     "TraceAggregation",
@@ -192,3 +208,8 @@ def __getattr__(name: str) -> Any:
 
             return getattr(import_module(f"{__name__}.{home}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, which need not be imported yet; what was imported from below is no part of it."""
+    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

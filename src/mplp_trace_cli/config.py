@@ -21,6 +21,11 @@ PROJECT_FILE = ".mplp-trace.toml"
 STORE_FILE = "traces.duckdb"
 DB_VARIABLE = "MPLP_TRACE_DB"
 CONFIG_VARIABLE = "MPLP_TRACE_CONFIG"
+TRACE_VARIABLE = "MPLP_TRACE_ID"
+"""The current trace, which `mplp-trace run` sets for its command."""
+PARENT_VARIABLE = "MPLP_PARENT_EVENT_ID"
+"""The event of the current trace that others hang on."""
+CONTEXT_VARIABLE = "MPLP_CONTEXT_ID"
 DECLARED_KEYS = ("type", "help", "value", "buckets", "unit")
 """What may be said of a custom metric."""
 _LONGEST_DAYS = 36_500
@@ -96,7 +101,10 @@ def load_options(config: str | None = None, start: str | None = None) -> TraceMo
 def config_file(config: str | None = None, start: str | None = None) -> str | None:
     """The file that `load_options` reads; None where there is none."""
     named = config or os.environ.get(CONFIG_VARIABLE)
-    return named or find_project_file(start) or _user_file()
+    if named:
+        return named
+    own = user_file()
+    return find_project_file(start) or (own if os.path.isfile(own) else None)
 
 
 def resolve_store(explicit: str | None, options: TraceModuleOptions) -> str:
@@ -128,10 +136,10 @@ def find_project_file(start: str | None = None) -> str | None:
         folder = above
 
 
-def _user_file() -> str | None:
+def user_file() -> str:
+    """Where the settings of a user stand, whether there is such a file or not."""
     base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-    path = os.path.join(base, APP, "config.toml")
-    return path if os.path.isfile(path) else None
+    return os.path.join(base, APP, "config.toml")
 
 
 def _from_toml(path: str) -> TraceModuleOptions:
@@ -169,6 +177,29 @@ def options_from(table: Mapping[str, Any]) -> TraceModuleOptions:
     options: TraceModuleOptions = _build(TraceModuleOptions, values, "")
     check_options(options)
     return options
+
+
+def options_of(given: TraceModuleOptions | Mapping[str, Any]) -> TraceModuleOptions:
+    """The options that code says, held to the rules of the file; raises InvalidInput."""
+    if isinstance(given, Mapping):
+        return options_from(_with_path(given))
+    if not isinstance(given, TraceModuleOptions):
+        raise InvalidInput("options: must be TraceModuleOptions, or a mapping of its fields")
+    said = {name: value for name, value in _said(given).items() if name != "from_project"}
+    return options_from(_with_path(said))._replace(from_project=given.from_project)
+
+
+def _said(options: Any) -> dict[str, Any]:
+    """What is not as it is by default."""
+    default = type(options)()._asdict()
+    said = {name: value for name, value in options._asdict().items() if value != default[name]}
+    inner = {name: _said(said[name]) for name in said if isinstance(said[name], MetricsConfig | EventConfig)}
+    return said | inner
+
+
+def _with_path(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    place = values.get("data_source")
+    return {**values, "data_source": os.fspath(place)} if isinstance(place, os.PathLike) else values
 
 
 def check_options(options: TraceModuleOptions) -> None:
@@ -257,7 +288,7 @@ def _types_of(default: Any, annotation: str) -> tuple[type, ...]:
     if isinstance(default, bool):
         return (bool,)
     if isinstance(default, Mapping):
-        return (dict,)
+        return (Mapping,)
     if "float" in annotation:
         return (int, float)
     if annotation in ("int", "int | None"):

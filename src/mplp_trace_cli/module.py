@@ -12,13 +12,13 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from mplp_trace_cli.config import (
     MetricsConfig,
     TraceModuleOptions,
-    check_options,
     load_options,
+    options_of,
     resolve_store,
 )
 from mplp_trace_cli.domain.errors import TraceError
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import logging
 
     from mplp_trace_cli.domain.metric import MetricRow
+    from mplp_trace_cli.domain.requests import TraceFields
     from mplp_trace_cli.service.scopes import StepScope, TraceScope
     from mplp_trace_cli.service.sources import SourceRecorder
 
@@ -222,7 +223,7 @@ class TraceModule:
         self.trace_management_service = TraceManagementService(wiring)
         self._background = _started(self.trace_management_service, options)
 
-    def trace(self, name: str, **options: Any) -> TraceScope:
+    def trace(self, name: str, **options: Unpack[TraceFields]) -> TraceScope:
         """A new trace around a `with` or `async with` block, which ends as the block does.
 
         `options` are the fields of `CreateTraceRequest`; `context_id` is by default `$MPLP_CONTEXT_ID`, else
@@ -276,15 +277,15 @@ def _started(service: TraceManagementService, options: TraceModuleOptions) -> _B
     return background
 
 
-def initialize_trace_module(options: TraceModuleOptions | None = None) -> TraceModule:
+def initialize_trace_module(
+    options: TraceModuleOptions | Mapping[str, Any] | None = None,
+) -> TraceModule:
     """The Trace module with the given options, or those of the config file that counts.
 
     Without options `$MPLP_TRACE_DB` names the store before the file does, as on the command line.
     Raises ConfigInvalid, InvalidInput for an option that cannot be, StoreDamaged for a path that is a folder.
     """
     if options is not None:
-        check_options(options)
-    if options is None:
-        loaded = load_options()
-        options = loaded._replace(data_source=resolve_store(None, loaded))
-    return TraceModule(options)
+        return TraceModule(options_of(options))
+    loaded = load_options()
+    return TraceModule(loaded._replace(data_source=resolve_store(None, loaded)))

@@ -16,6 +16,7 @@ from mplp_trace_cli.analysis.filters import (
 from mplp_trace_cli.analysis.measures import (
     DEFAULT_METRICS,
     EVENTS,
+    METRICS,
     THROUGHPUT,
     TRACES,
     Extracted,
@@ -297,6 +298,8 @@ def _order(sort: str | None, question: _Question) -> str:
         return ", ".join([*greatest, *keys])
     parts = sort.endswith((":desc", ":asc")) and sort not in names
     name, _, direction = sort.rpartition(":") if parts else (sort, "", "")
+    if name in METRICS and name not in names:  # a figure that there is, and that was not asked for
+        raise InvalidInput(f"sort: {name!r} is not one of the figures asked for: {', '.join(names)}")
     if name not in names:
         raise InvalidInput(f"sort: {unknown_word(names, name)}")
     turn = "DESC" if direction == "desc" else "ASC"

@@ -19,6 +19,7 @@ from mplp_trace_cli.analysis.alert_scans import (
     Found,
     GroupBy,
     Groupings,
+    Scan,
     asked_of,
     grouped,
     keys_of,
@@ -58,15 +59,15 @@ class _Metric(NamedTuple):
 
 def metric_figures(db: Connection, groupings: Groupings, at: int) -> dict[GroupBy, Found]:
     """Figures of metrics, whose samples are placed by timestamp."""
-    asked = asked_of(groupings)
     keys = {key: f"k{number}" for number, key in enumerate(keys_of(groupings))}
+    scan = Scan(asked_of(groupings), keys, at)
     labels = {
         filters: f"f{number}"
         for number, filters in enumerate(
-            dict.fromkeys(one.figure.filters for one in asked if one.figure.filters)
+            dict.fromkeys(one.figure.filters for one in scan.asked if one.figure.filters)
         )
     }
-    _stage_samples(db, asked, keys, labels, at)
+    _stage_samples(db, scan, labels)
     metrics = _metrics(db)
 
     def sql_of(one: Asked) -> Expression:
@@ -89,16 +90,9 @@ def _finite(found: Found) -> Found:
     }
 
 
-def _stage_samples(
-    db: Connection,
-    asked: list[Asked],
-    keys: Mapping[str, str],
-    labels: Mapping[tuple[tuple[str, str], ...], str],
-    at: int,
-) -> None:
-    names = [re.sub(r"([*?\[])", r"[\1]", one.figure.name) for one in asked]
-    start = min(one.start(at) for one in asked)
-    stage_readings(db, Question(start, at, _CATEGORIES, list(dict.fromkeys(names))))
+def _stage_samples(db: Connection, scan: Scan, labels: Mapping[tuple[tuple[str, str], ...], str]) -> None:
+    names = [re.sub(r"([*?\[])", r"[\1]", one.figure.name) for one in scan.asked]
+    stage_readings(db, Question(scan.start, scan.at, _CATEGORIES, list(dict.fromkeys(names))))
     series = "category, name, type, unit, labels"
     newest_first = "ORDER BY timestamp DESC, seq DESC"
     columns = [
@@ -106,7 +100,7 @@ def _stage_samples(
         Expression(f"row_number() OVER (PARTITION BY {series} {newest_first}) = 1 AS is_newest"),
         *(
             Expression(f"{found.sql} AS {name}", found.values)
-            for key, name in keys.items()
+            for key, name in scan.keys.items()
             for found in [_label(key)]
         ),
         *(

@@ -43,6 +43,22 @@ class Asked(NamedTuple):
 
 
 Groupings = Mapping[GroupBy, Iterable[Asked]]
+
+
+class Scan(NamedTuple):
+    """What one scan is to find out: figures, the columns they are grouped by, and the instant they are of."""
+
+    asked: list[Asked]
+    keys: Mapping[str, str]
+    """What each column is called in the temporary table."""
+    at: int
+
+    @property
+    def start(self) -> int:
+        """Where the longest window begins."""
+        return min(one.start(self.at) for one in self.asked)
+
+
 Found = dict[Values, dict[Asked, float | None]]
 """For each group what the figures come to."""
 
@@ -117,10 +133,10 @@ _PERCENTILES = "quantile_cont(duration_ms, [0.5, 0.9, 0.95, 0.99])"
 
 def trace_figures(db: Connection, groupings: Groupings, at: int) -> dict[GroupBy, Found]:
     """Figures of traces, placed by started_at; active are those that had not ended at the instant."""
-    asked = asked_of(groupings)
-    flags = _Flags(one.figure for one in asked)
     keys = {key: f"k{number}" for number, key in enumerate(keys_of(groupings))}
-    _stage_traces(db, asked, keys, flags, at)
+    scan = Scan(asked_of(groupings), keys, at)
+    flags = _Flags(one.figure for one in scan.asked)
+    _stage_traces(db, scan, flags)
 
     def sql_of(one: Asked) -> Expression:
         return Expression(_trace_sql(one, flags.of(one.figure), at))
@@ -186,15 +202,12 @@ def _trace_filter(filters: Iterable[tuple[str, str]]) -> Condition:
     return trace_condition(TraceFilter(**fields))  # type: ignore[arg-type]
 
 
-def _stage_traces(
-    db: Connection, asked: Sequence[Asked], keys: Mapping[str, str], flags: _Flags, at: int
-) -> None:
-    is_active = f"(completed_at IS NULL OR completed_at >= make_timestamptz({at}))"
+def _stage_traces(db: Connection, scan: Scan, flags: _Flags) -> None:
+    is_active = f"(completed_at IS NULL OR completed_at >= make_timestamptz({scan.at}))"
     errors = f"trace_id IN (SELECT trace_id FROM events WHERE level IN {ERROR_LEVELS})"
-    judged = any(one.figure.name == "error_rate" for one in asked)
-    start = min(one.start(at) for one in asked)
-    narrowed = f"started_at >= make_timestamptz({start})"
-    if any(one.figure.name == _ACTIVE for one in asked):
+    judged = any(one.figure.name == "error_rate" for one in scan.asked)
+    narrowed = f"started_at >= make_timestamptz({scan.start})"
+    if any(one.figure.name == _ACTIVE for one in scan.asked):
         narrowed = f"({narrowed} OR {is_active})"
     tags = "if(len(tags) = 0, [NULL], tags)"
     columns = [
@@ -205,11 +218,11 @@ def _stage_traces(
         Expression(f"status = 'failed' OR {errors} AS has_errors" if judged else "NULL AS has_errors"),
         *(
             Expression(f"{tags} AS {name}") if key == "tag" else _column(key, Subject.TRACES, name)
-            for key, name in keys.items()
+            for key, name in scan.keys.items()
         ),
         *flags.columns,
     ]
-    rest = Expression(f"FROM traces WHERE started_at < make_timestamptz({at}) AND {narrowed}")
+    rest = Expression(f"FROM traces WHERE started_at < make_timestamptz({scan.at}) AND {narrowed}")
     stage(db, "alert_trace", columns, rest)
 
 
@@ -257,11 +270,11 @@ def event_figures(db: Connection, groupings: Groupings, at: int) -> dict[GroupBy
 
 
 def _counted_together(db: Connection, groupings: Groupings, at: int) -> dict[GroupBy, Found]:
-    asked = asked_of(groupings)
-    flags = _Flags(one.figure for one in asked)
-    starts = _starts(asked, at)
     keys = {key: key if key in _FEW_VALUES else f"k{number}" for number, key in enumerate(keys_of(groupings))}
-    _stage_events(db, asked, keys, flags, at)
+    scan = Scan(asked_of(groupings), keys, at)
+    flags = _Flags(one.figure for one in scan.asked)
+    starts = _starts(scan)
+    _stage_events(db, scan, flags)
 
     def sql_of(one: Asked) -> Expression:
         return _event_sql(one, flags.of(one.figure), starts.index(one.start(at)))
@@ -272,44 +285,45 @@ def _counted_together(db: Connection, groupings: Groupings, at: int) -> dict[Gro
     }
 
 
-def _starts(asked: Iterable[Asked], at: int) -> list[int]:
+def _starts(scan: Scan) -> list[int]:
     """Where the windows begin, the shortest first."""
-    return sorted({one.start(at) for one in asked}, reverse=True)
+    return sorted({one.start(scan.at) for one in scan.asked}, reverse=True)
 
 
-def _stage_events(
-    db: Connection,
-    asked: Sequence[Asked],
-    keys: Mapping[str, str],
-    flags: _Flags,
-    at: int,
-) -> None:
+def _stage_events(db: Connection, scan: Scan, flags: _Flags) -> None:
     """Counts events by the shortest window that each is in, and by what is asked about."""
-    starts = _starts(asked, at)
-    filtered = {_FILTER_COLUMNS.get(key, "") for one in asked for key, _ in one.figure.filters}
-    if any(one.figure.name == "error_count" for one in asked):
-        filtered.add("level")
-    plain = sorted((filtered - {""}) | {key for key, name in keys.items() if key == name})
-    made = [_column(key, Subject.EVENTS, name) for key, name in keys.items() if key != name]
-    of_trace = [key for key in OF_THE_TRACE if key in keys]
     shortest = " ".join(
-        f"WHEN timestamp >= make_timestamptz({start}) THEN {number}" for number, start in enumerate(starts)
+        f"WHEN timestamp >= make_timestamptz({start}) THEN {number}"
+        for number, start in enumerate(_starts(scan))
     )
     columns = [
         Expression(f"CASE {shortest} END AS shortest"),
-        *(Expression(name) for name in [*plain, *flags.names]),
-        *made,
+        *map(Expression, [*_plain_columns(scan), *flags.names]),
+        *(_column(key, Subject.EVENTS, name) for key, name in scan.keys.items() if key != name),
         Expression("count(*) AS events"),
     ]
-    joined = Expression("")
-    if of_trace or flags.names:
-        inner = select(
-            [Expression("trace_id"), *map(Expression, of_trace), *flags.columns], Expression("FROM traces")
-        )
-        joined = Expression(f"LEFT JOIN ({inner.sql}) USING (trace_id)", inner.values)
-    inside = f"timestamp >= make_timestamptz({starts[-1]}) AND timestamp < make_timestamptz({at})"
+    joined = _traces_of_events(scan, flags)
+    inside = f"timestamp >= make_timestamptz({scan.start}) AND timestamp < make_timestamptz({scan.at})"
     rest = Expression(f"FROM events {joined.sql} WHERE {inside} GROUP BY ALL", joined.values)
     stage(db, "alert_event", columns, rest)
+
+
+def _plain_columns(scan: Scan) -> list[str]:
+    """The columns of events that filters look at, and those that are grouped by as they are."""
+    filtered = {_FILTER_COLUMNS.get(key, "") for one in scan.asked for key, _ in one.figure.filters}
+    if any(one.figure.name == "error_count" for one in scan.asked):
+        filtered.add("level")
+    return sorted((filtered - {""}) | {key for key, name in scan.keys.items() if key == name})
+
+
+def _traces_of_events(scan: Scan, flags: _Flags) -> Expression:
+    """The join with the traces, where something of them is asked."""
+    of_trace = [key for key in OF_THE_TRACE if key in scan.keys]
+    if not of_trace and not flags.names:
+        return Expression("")
+    columns = [Expression("trace_id"), *map(Expression, of_trace), *flags.columns]
+    inner = select(columns, Expression("FROM traces"))
+    return Expression(f"LEFT JOIN ({inner.sql}) USING (trace_id)", inner.values)
 
 
 def _event_sql(one: Asked, flag: str, window: int) -> Expression:

@@ -167,7 +167,7 @@ def _global_options(
     ] = None,
     quiet: Annotated[
         bool,
-        typer.Option("--quiet", help="Only errors on stderr.", rich_help_panel="Global options"),
+        typer.Option("--quiet", help="Only errors and warnings on stderr.", rich_help_panel="Global options"),
     ] = False,
 ) -> None:
     """Holds the options that every command has."""

@@ -7,16 +7,12 @@ import sys
 from collections.abc import Iterable
 from enum import StrEnum
 
+from mplp_trace_cli.config import TRACE_VARIABLE
 from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.enums import Level, TraceStatus, TraceType
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.json_text import add_members, check_object, value_text
 from mplp_trace_cli.domain.times import parse_duration, parse_moment
-
-TRACE_VARIABLE = "MPLP_TRACE_ID"
-CONTEXT_VARIABLE = "MPLP_CONTEXT_ID"
-PARENT_VARIABLE = "MPLP_PARENT_EVENT_ID"
-"""Where no trace is named, the event of the current one that others belong under."""
 
 
 def split_pair(text: str, option: str) -> tuple[str, str]:

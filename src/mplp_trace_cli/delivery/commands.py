@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO
 
 from mplp_trace_cli.delivery.secrets import told
@@ -20,6 +21,8 @@ from mplp_trace_cli.domain.visible import visible
 
 _NOT_STARTED = (126, 127)
 """What shells and env say of a program that cannot be run or is not there."""
+_PASSING = (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Why a program cannot be started now, and may be later."""
 _MOST_KEPT = 4_096
 _DYING_SECONDS = 5
 """A process that the kernel holds, on a dead network drive say, outlives its own end."""
@@ -54,10 +57,7 @@ def _run(argv: tuple[str, ...], document: bytes, environment: dict[str, str], se
 
 
 def _started(argv: tuple[str, ...], document: bytes, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    # A file as standard input: a command that does not read it holds nobody up.
-    with tempfile.TemporaryFile() as stdin:
-        stdin.write(document)
-        stdin.seek(0)
+    with _as_file(document) as stdin:
         try:
             return subprocess.Popen(
                 argv,
@@ -68,8 +68,24 @@ def _started(argv: tuple[str, ...], document: bytes, environment: dict[str, str]
                 start_new_session=True,
             )
         except OSError as error:
+            reason, passes = error.strerror, error.errno in _PASSING
+    raise DeliveryFailed(f"the command {told(argv[0])}: {reason}", permanent=not passes)
+
+
+@contextlib.contextmanager
+def _as_file(document: bytes) -> Iterator[IO[bytes]]:
+    """The document as a file: a command that does not read its standard input holds nobody up."""
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(tempfile.TemporaryFile())
+            file.write(document)
+            file.seek(0)
+        except OSError as error:
             reason = error.strerror
-    raise DeliveryFailed(f"the command {told(argv[0])}: {reason}", permanent=True)
+        else:
+            yield file
+            return
+    raise DeliveryFailed(f"no temporary file can be written: {reason}", permanent=False)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -179,12 +179,12 @@ def _failure(heard: list[_Logged], call: _Call) -> DeliveryFailed:
     if error is None:
         reason, is_permanent = heard[-1].text if heard else "not sent", False
     else:
-        reason, is_permanent = _reason(error)
+        reason, is_permanent = _reason(error, call.settings)
     kind = _Refused if isinstance(error, smtplib.SMTPRecipientsRefused) else DeliveryFailed
     return kind(f"{call.place}: {told(reason, call.secrets())}", permanent=is_permanent)
 
 
-def _reason(error: BaseException) -> tuple[str, bool]:
+def _reason(error: BaseException, settings: EmailSettings) -> tuple[str, bool]:
     """What an exception of smtplib comes to, and whether it would come again."""
     if isinstance(error, smtplib.SMTPAuthenticationError):
         return f"the user name or the password is refused ({error.smtp_code})", error.smtp_code >= 500
@@ -195,8 +195,15 @@ def _reason(error: BaseException) -> tuple[str, bool]:
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message, True
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return "it cannot do what is asked of it, STARTTLS or logging in", True
+        return _not_offered(settings), True
     return _without_answer(error), False
+
+
+def _not_offered(settings: EmailSettings) -> str:
+    """What a server lacks that is asked of it; smtplib has one exception for all of it."""
+    asked = ['STARTTLS, which security = "none" does without'] if settings.security == "starttls" else []
+    asked += ["a login, which username and password ask for"] if settings.username is not None else []
+    return f"it does not offer {' or '.join(asked) or 'what such an address needs'}"
 
 
 def _said(code: int, answer: bytes | str) -> tuple[str, bool]:

@@ -36,9 +36,3 @@ def events_of(source: str) -> tuple[str, ...]:
 def source_of(event_type: str) -> str | None:
     """The module that emits events of that type; None for an unknown type."""
     return next((source for source, types in CATALOGUE.items() if event_type in types), None)
-
-
-def is_known(event_type: str, source: str | None = None) -> bool:
-    """True for a lifecycle event, of that source where one is given."""
-    owner = source_of(event_type)
-    return owner is not None and source in (None, owner)

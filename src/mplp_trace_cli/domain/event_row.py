@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from mplp_trace_cli.domain.checks import Checker
 from mplp_trace_cli.domain.enums import Level
+from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.ids import MAX_LENGTH, new_id
 from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, parse
 from mplp_trace_cli.domain.standard import STANDARD_EVENTS, standard_problems
@@ -53,7 +54,6 @@ def event_row(fields: Mapping[str, Any], rules: EventRules) -> EventRow:
     check = Checker(fields)
     event_type = check.required_text("event_type")
     data = check.json_object("data") or EMPTY_OBJECT
-    timestamp = check.instant("timestamp")
     row = EventRow(
         check.identity("event_id") or rules.new_id(),
         _required_id(check, "trace_id"),
@@ -61,7 +61,7 @@ def event_row(fields: Mapping[str, Any], rules: EventRules) -> EventRow:
         check.word("level", Level) or rules.default_level,
         check.text("message"),
         data,
-        rules.clock() if fields.get("timestamp") is None else timestamp or 0,
+        _timestamp(check, rules),
         check.duration("duration_ms"),
         check.text("parent_event_id"),
         check.text("source"),
@@ -72,6 +72,16 @@ def event_row(fields: Mapping[str, Any], rules: EventRules) -> EventRow:
         _check_size(row, check, rules.max_event_bytes)
     check.finish()
     return row
+
+
+def _timestamp(check: Checker, rules: EventRules) -> int:
+    if check.fields.get("timestamp") is not None:
+        return check.instant("timestamp") or 0
+    try:
+        return rules.clock()
+    except InvalidInput as fault:  # there is no present by which to say when it happened
+        check.problems.append(fault.message)
+        return 0
 
 
 def _standard_problems(event_type: str, given: object, data: str) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
 
 from mplp_trace_cli.domain.enums import TraceStatus
 from mplp_trace_cli.domain.errors import TraceError
@@ -62,6 +62,30 @@ class RecordEventRequest(NamedTuple):
     event_id: str | None = None
 
 
+class TraceFields(TypedDict, total=False):
+    """The fields of `CreateTraceRequest` but its name, as keywords that an editor knows."""
+
+    context_id: str
+    trace_type: str
+    execution_id: str | None
+    description: str | None
+    metadata: Mapping[str, Any] | str | None
+    tags: Sequence[str]
+    timeout: float | None
+    trace_id: str | None
+    started_at: Instant | None
+
+
+class EventFields(TypedDict, total=False):
+    """The fields of `RecordEventRequest` that a place does not give, nor the words of an event."""
+
+    timestamp: Instant | None
+    duration_ms: float | None
+    parent_event_id: str | None
+    source: str | None
+    event_id: str | None
+
+
 class RecordMetricRequest(NamedTuple):
     """One sample of a metric; a type, unit, help or buckets left out are those that the options declare.
 
@@ -85,6 +109,13 @@ class EndTraceRequest(NamedTuple):
     status: TraceStatus
     at: Instant | None = None
     message: str | None = None
+
+
+class GetTraceRequest(NamedTuple):
+    """Which trace to get, and how many of its events at the most."""
+
+    trace_id: str
+    max_events: int | None = None
 
 
 class ExpireRequest(NamedTuple):

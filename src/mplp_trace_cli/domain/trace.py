@@ -12,6 +12,7 @@ from mplp_trace_cli.domain.enums import Level, TraceStatus, TraceType
 from mplp_trace_cli.domain.errors import InvalidInput, TraceFinished
 from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, JsonObject, parse
+from mplp_trace_cli.domain.requests import Instant
 from mplp_trace_cli.domain.summary import TraceSummary, summarize
 from mplp_trace_cli.domain.times import MAX_INSTANT, from_datetime, to_datetime
 
@@ -89,9 +90,11 @@ class TraceStatement(NamedTuple):
 
 
 def _same(name: str, said: Any, kept: Any) -> bool:
-    if name in ("metadata", "tags") and said != kept and kept is not None:
-        return bool(parse(said) == parse(kept))
-    return bool(said == kept)
+    if name not in ("metadata", "tags") or said == kept:
+        return bool(said == kept)
+    from mplp_trace_cli.domain.comparing.changes import json_changes  # for those alone that repeat a trace
+
+    return not json_changes(name, said, kept)
 
 
 def trace_statement(fields: Mapping[str, Any]) -> TraceStatement:
@@ -216,28 +219,30 @@ class Trace:
         self.events.append(event)
         return event
 
-    def complete(self, at: datetime | None = None) -> Trace:
+    def complete(self, at: Instant | None = None) -> Trace:
         """Ends the trace as completed; again is fine, another end raises TraceFinished."""
         return self._end(TraceStatus.COMPLETED, at)
 
-    def fail(self, at: datetime | None = None) -> Trace:
+    def fail(self, at: Instant | None = None) -> Trace:
         """Ends the trace as failed; again is fine, another end raises TraceFinished."""
         return self._end(TraceStatus.FAILED, at)
 
-    def cancel(self, at: datetime | None = None) -> Trace:
+    def cancel(self, at: Instant | None = None) -> Trace:
         """Ends the trace as cancelled; again is fine, another end raises TraceFinished."""
         return self._end(TraceStatus.CANCELLED, at)
 
-    def expire(self, at: datetime | None = None) -> Trace:
+    def expire(self, at: Instant | None = None) -> Trace:
         """Ends the trace as expired, at its expires_at where it has one."""
         return self._end(TraceStatus.EXPIRED, self.expires_at or at)
 
-    def _end(self, status: TraceStatus, at: datetime | None) -> Trace:
+    def _end(self, status: TraceStatus, at: Instant | None) -> Trace:
         if self.status is status:
             return self
         if self.status.is_final:
             raise TraceFinished(f"trace {self.trace_id} is already {self.status.value}")
-        ended = from_datetime(at or datetime.now(UTC))
+        check = Checker({"at": datetime.now(UTC) if at is None else at})
+        ended = check.instant("at") or 0
+        check.finish()
         self.completed_at = to_datetime(max(ended, from_datetime(self.started_at) + 1))
         self.status = status
         return self

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, Unpack
 
 from mplp_trace_cli.domain.errors import TraceError
 from mplp_trace_cli.module import TraceModule, initialize_trace_module
@@ -27,6 +27,7 @@ from mplp_trace_cli.service.scopes import (
 from mplp_trace_cli.storage.forking import in_child
 
 if TYPE_CHECKING:
+    from mplp_trace_cli.domain.requests import EventFields, TraceFields
     from mplp_trace_cli.service import TraceManagementService
 
 P = ParamSpec("P")
@@ -68,7 +69,7 @@ def default_service() -> TraceManagementService:
     return default_module().trace_management_service
 
 
-def trace(name: str, **options: Any) -> TraceScope:
+def trace(name: str, **options: Unpack[TraceFields]) -> TraceScope:
     """A new trace around a `with` or `async with` block, in the module of the program.
 
     `options` are the fields of `CreateTraceRequest`. It ends as completed; as failed when an exception leaves
@@ -82,10 +83,21 @@ def step(stage: str, *, data: Mapping[str, Any] | None = None, source: str | Non
     return StepScope(here_or_default, stage, data=data, source=source)
 
 
-def event(event_type: str, message: str | None = None, **fields: Any) -> str | None:
-    """Records an event below the current step and gives its id; None where no trace is open."""
+def event(
+    event_type: str,
+    message: str | None = None,
+    *,
+    level: str | None = None,
+    data: Mapping[str, Any] | str | None = None,
+    **fields: Unpack[EventFields],
+) -> str | None:
+    """Records an event below the current step and gives its id; None where no trace is open.
+
+    `fields` are the others of `RecordEventRequest`: `duration_ms` is in ms, a time a datetime, RFC 3339 text
+    or microseconds since 1970.
+    """
     scope = current()
-    return None if scope is None else scope.event(event_type, message, **fields)
+    return None if scope is None else scope.event(event_type, message, level=level, data=data, **fields)
 
 
 def current() -> Scope | None:

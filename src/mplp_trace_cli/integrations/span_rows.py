@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
+from mplp_trace_cli.config import PARENT_VARIABLE, TRACE_VARIABLE
 from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.event_row import EventRow
@@ -58,9 +59,9 @@ class Surroundings(NamedTuple):
     def of(cls, environment: Mapping[str, str]) -> Surroundings:
         """What the variables of the W3C and of `mplp-trace run` and `step` say."""
         parent = parse_traceparent(environment.get("TRACEPARENT"))
-        trace_id = environment.get("MPLP_TRACE_ID", "")
+        trace_id = environment.get(TRACE_VARIABLE, "")
         known = parent is not None and is_id(trace_id)
-        return cls(parent, trace_id if known else None, environment.get("MPLP_PARENT_EVENT_ID") or None)
+        return cls(parent, trace_id if known else None, environment.get(PARENT_VARIABLE) or None)
 
     def is_around(self, trace_id: str) -> bool:
         """True for the trace that goes on after this process, with that id of ours or of the W3C."""

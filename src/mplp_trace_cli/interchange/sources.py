@@ -8,7 +8,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
 from mplp_trace_cli.domain.errors import BrokenFile
 
@@ -61,8 +61,8 @@ class Source:
         """The decompressed bytes; raises BrokenFile for what cannot be opened."""
         with self._raw() as raw:
             counted = io.BufferedReader(_Counted(raw, self._count), 1 << 20)
-            with _decompressed(counted) as stream:
-                yield _Checked(stream, self.name)
+            with _decompressed(counted, self.name) as stream:
+                yield stream
 
     def _raw(self) -> contextlib.AbstractContextManager[BinaryIO]:
         if self.path == STDIN:
@@ -105,9 +105,11 @@ class _Counted(io.RawIOBase):
 class _Checked:
     """Reads, and says in one line what is wrong with a compressed stream."""
 
-    def __init__(self, stream: Readable, name: str) -> None:
+    def __init__(self, stream: Readable, name: str, *faults: type[Exception]) -> None:
+        """`faults` are what the decompressor raises beside the errors of Python."""
         self._stream = stream
         self._name = name
+        self._faults = faults
 
     def read(self, size: int, /) -> bytes:
         try:
@@ -117,30 +119,28 @@ class _Checked:
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             raise BrokenFile(f"{self._name} cannot be read: {reason}") from error
-        except Exception as error:
-            if type(error).__name__ != "IsalError":
-                raise
+        except self._faults as error:
             raise BrokenFile(f"{self._name} cannot be decompressed: {error}") from error
 
 
 @contextlib.contextmanager
-def _decompressed(raw: io.BufferedReader[Any]) -> Iterator[Readable]:
+def _decompressed(raw: io.BufferedReader[Any], name: str) -> Iterator[Readable]:
     try:
         head = raw.peek(4)[:4]
     except OSError as error:
-        raise BrokenFile(f"cannot be read: {error.strerror}") from error
+        raise BrokenFile(f"{name} cannot be read: {error.strerror}") from error
     if head.startswith(_GZIP):
-        from isal import igzip
+        from isal import igzip, igzip_lib
 
         with igzip.IGzipFile(fileobj=raw) as stream:  # type: ignore[no-untyped-call]
-            yield stream
+            yield _Checked(stream, name, cast(type[Exception], igzip_lib.error))
     elif head.startswith(_ZSTD):
         import pyarrow as pa
 
         with pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd") as stream:
-            yield stream
+            yield _Checked(stream, name)
     else:
-        yield raw
+        yield _Checked(raw, name)
 
 
 def first_bytes(stream: Readable, size: int) -> bytes:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mplp_trace_cli.config import DB_VARIABLE, PARENT_VARIABLE, TRACE_VARIABLE
 from mplp_trace_cli.domain.json_text import dumps
 from mplp_trace_cli.domain.w3c import (
     TraceParent,
@@ -15,10 +16,6 @@ from mplp_trace_cli.domain.w3c import (
     w3c_trace_id,
 )
 
-TRACE_VARIABLE = "MPLP_TRACE_ID"
-DB_VARIABLE = "MPLP_TRACE_DB"
-CONTEXT_VARIABLE = "MPLP_CONTEXT_ID"
-PARENT_VARIABLE = "MPLP_PARENT_EVENT_ID"
 TRACEPARENT, TRACESTATE = "TRACEPARENT", "TRACESTATE"
 _LOCALE, _PYTHONS_LOCALES = "LC_CTYPE", ("C.UTF-8", "C.utf8", "UTF-8")
 LINK_KEY = "link"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
+from mplp_trace_cli.config import CONTEXT_VARIABLE, PARENT_VARIABLE, TRACE_VARIABLE
 from mplp_trace_cli.domain.enums import TraceStatus
 from mplp_trace_cli.domain.errors import StorageFailed, TraceError
 from mplp_trace_cli.domain.json_text import add_members, dumps, members
@@ -19,9 +20,6 @@ from mplp_trace_cli.process.child import Ended, Start, hold_signals, run_child
 from mplp_trace_cli.process.outcome import level_of, message_of, outcome_of
 from mplp_trace_cli.process.standard_error import StandardError
 from mplp_trace_cli.process.surroundings import (
-    CONTEXT_VARIABLE,
-    PARENT_VARIABLE,
-    TRACE_VARIABLE,
     as_given,
     command_line,
     described,

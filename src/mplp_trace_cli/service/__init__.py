@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from mplp_trace_cli.domain.checks import as_number
-from mplp_trace_cli.domain.enums import Level, TraceStatus
+from mplp_trace_cli.domain.enums import Level, TraceStatus, parse_word
 from mplp_trace_cli.domain.errors import InvalidInput, TraceFinished
 from mplp_trace_cli.domain.event_row import EventRow, event_row
 from mplp_trace_cli.domain.requests import (
@@ -35,9 +35,11 @@ if TYPE_CHECKING:
     from mplp_trace_cli.domain.questions import ExportRequest, ImportRequest
     from mplp_trace_cli.domain.trace import KnownTrace, Trace, TraceRow
     from mplp_trace_cli.interchange.decoding.batches import DecodingRules
+    from mplp_trace_cli.interchange.decoding.lines import Columns
     from mplp_trace_cli.interchange.exporting.writing import ExportReport
-    from mplp_trace_cli.interchange.loading.files import LoadReport, Progress
-    from mplp_trace_cli.storage.groups import Counts
+    from mplp_trace_cli.interchange.loading.files import LoadOptions, LoadReport, Progress
+    from mplp_trace_cli.interchange.sources import Chunk
+    from mplp_trace_cli.storage.groups import Counts, GroupRules
     from mplp_trace_cli.storage.keeping.health import StoreInfo
 
 __all__ = ["StreamRequest", "TraceManagementService", "Wiring"]
@@ -141,8 +143,12 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         """Many events in one durable transaction: all of them, or the error of the first bad one."""
         from mplp_trace_cli.storage.groups import GroupRules, Line, record_group
 
-        rows = [event_row(request_of(RecordEventRequest, one, {})._asdict(), self._rules) for one in requests]
-        lines = [Line(number, 0, b"", row) for number, row in enumerate(rows, start=1)]
+        asked = [request_of(RecordEventRequest, one, {}) for one in requests]
+        rows = [event_row(one._asdict(), self._rules) for one in asked]
+        lines = [
+            Line(number, 0, b"", row, given_id=one.event_id is not None)
+            for number, (one, row) in enumerate(zip(asked, rows, strict=True), start=1)
+        ]
         rules = GroupRules("record_events", self._wiring.clock(), strict=True)
         with self._lock:
             counts = record_group(self.recorder, lines, rules)
@@ -162,41 +168,35 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         from mplp_trace_cli.domain.lines import LineRules
         from mplp_trace_cli.interchange.decoding.lines import LineDecoder
         from mplp_trace_cli.interchange.streaming import groups
-        from mplp_trace_cli.storage.groups import Counts, GroupRules, record_group, record_if_open
+        from mplp_trace_cli.storage.groups import Counts, GroupRules
 
         decoder = LineDecoder(LineRules(self._rules._replace(new_id=IdPool()), request.defaults))
+        missing, strict, context_id = request.create_missing, request.strict, request.context_id
         counts = Counts()
         for chunk in groups(descriptor, request.name, stop):
-            rules = GroupRules(
-                request.name,
-                self._wiring.clock(),
-                request.create_missing,
-                request.strict,
-                request.context_id,
-            )
-            found = decoder.columns(chunk)
-            with self._lock:
-                if not found.others and record_if_open(
-                    self.recorder, found.events, found.gives_ids, rules.now
-                ):
-                    counts.events += len(found.numbers)
-                    if self._listeners:
-                        self._tell(found.events.rows())
-                else:
-                    tell = self._tell_entries if self._listeners else None
-                    counts.add(record_group(self.recorder, found.lines(chunk), rules, tell))
+            rules = GroupRules(request.name, self._wiring.clock(), missing, strict, context_id)
+            counts.add(self._record_chunk(chunk, decoder.columns(chunk), rules))
         return counts
+
+    def _record_chunk(self, chunk: Chunk, found: Columns, rules: GroupRules) -> Counts:
+        from mplp_trace_cli.storage.groups import Counts, record_group, record_if_open
+
+        with self._lock:
+            if not found.others and record_if_open(self.recorder, found.events, found.gives_ids, rules.now):
+                if self._listeners:
+                    self._tell(found.events.rows())
+                return Counts(events=len(found.numbers))
+            tell = self._tell_entries if self._listeners else None
+            return record_group(self.recorder, found.lines(chunk), rules, tell)
 
     @operation
     def end_trace(self, request: EndTraceRequest | Mapping[str, Any] | None = None, /, **given: Any) -> Trace:
         """Ends a trace and gives it; ending it the same way again changes nothing."""
         from mplp_trace_cli.domain.trace import Trace
 
-        asked = request_of(EndTraceRequest, request, given)
+        asked = _checked_end(request_of(EndTraceRequest, request, given))
         now = self._wiring.clock()
-        note = None
-        if asked.message is not None:
-            note = self._failure_note(asked, now)
+        note = None if asked.message is None else self._failure_note(asked, now)
         known, _ = self._end(asked, now, note)
         return Trace.from_row(known.row, known.end)
 
@@ -213,7 +213,7 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
     ) -> tuple[KnownTrace, list[EventRow]]:
         from mplp_trace_cli.domain.questions import to_instant
 
-        ending = Ending(TraceStatus(asked.status).value, to_instant(asked.at, "at"), note)
+        ending = Ending(asked.status.value, to_instant(asked.at, "at"), note)
         noted: list[EventRow] = []
         with self._lock:
             known = self.recorder.end_trace(asked.trace_id, ending, now, noted)
@@ -224,7 +224,7 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         return event_row(
             {
                 "trace_id": asked.trace_id,
-                "event_type": f"trace_{TraceStatus(asked.status).value}",
+                "event_type": f"trace_{asked.status.value}",
                 "level": Level.ERROR.value,
                 "message": asked.message,
                 "timestamp": now,
@@ -232,17 +232,17 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
             self._rules,
         )
 
-    def complete_trace(self, trace_id: str) -> OperationResult[Trace]:
-        """Ends a trace as completed and gives it."""
-        return self.end_trace(trace_id=trace_id, status=TraceStatus.COMPLETED)
+    def complete_trace(self, trace_id: str | Mapping[str, Any], **given: Any) -> OperationResult[Trace]:
+        """Ends a trace as completed and gives it; the other fields are those of `EndTraceRequest`."""
+        return self.end_trace(_ending_as(TraceStatus.COMPLETED, trace_id, given))
 
-    def fail_trace(self, trace_id: str) -> OperationResult[Trace]:
-        """Ends a trace as failed and gives it."""
-        return self.end_trace(trace_id=trace_id, status=TraceStatus.FAILED)
+    def fail_trace(self, trace_id: str | Mapping[str, Any], **given: Any) -> OperationResult[Trace]:
+        """Ends a trace as failed and gives it; the other fields are those of `EndTraceRequest`."""
+        return self.end_trace(_ending_as(TraceStatus.FAILED, trace_id, given))
 
-    def cancel_trace(self, trace_id: str) -> OperationResult[Trace]:
-        """Ends a trace as cancelled and gives it."""
-        return self.end_trace(trace_id=trace_id, status=TraceStatus.CANCELLED)
+    def cancel_trace(self, trace_id: str | Mapping[str, Any], **given: Any) -> OperationResult[Trace]:
+        """Ends a trace as cancelled and gives it; the other fields are those of `EndTraceRequest`."""
+        return self.end_trace(_ending_as(TraceStatus.CANCELLED, trace_id, given))
 
     def resolve_open(self, text: str) -> str:
         """The open trace that an id, a unique prefix or `@last` means; raises NotFound, AmbiguousId."""
@@ -284,25 +284,13 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         **given: Any,
     ) -> LoadReport:
         """Loads files, each in one transaction; bad lines go to the rejects. A dry run takes it all back."""
-        from mplp_trace_cli.domain.questions import ColumnMapping, ImportRequest
-        from mplp_trace_cli.interchange.loading.files import LoadOptions, LoadReport, load_file
+        from mplp_trace_cli.domain.questions import ImportRequest
+        from mplp_trace_cli.interchange.loading.files import LoadReport, load_file
         from mplp_trace_cli.interchange.loading.folders import input_files
         from mplp_trace_cli.interchange.loading.rehearsing import rehearse
-        from mplp_trace_cli.interchange.tables.columns import check_mapping
 
         asked = request_of(ImportRequest, request, given)
-        mapping = request_of(ColumnMapping, asked.mapping, {})
-        check_mapping(mapping)
-        files = input_files(asked.files)
-        options = LoadOptions(
-            self._decoding_rules(),
-            mapping,
-            asked.input_format,
-            asked.create_missing,
-            asked.strict,
-            asked.again,
-            progress,
-        )
+        files, options = input_files(asked.files), self._load_options(asked, progress)
         report = LoadReport()
         with self.pair() as pair:
             if asked.dry_run:
@@ -311,6 +299,23 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
                 report.add(load_file(pair, path, options, IMPORT_SECONDS))
             self._tidy(pair)
         return report
+
+    def _load_options(self, asked: ImportRequest, progress: Progress | None) -> LoadOptions:
+        from mplp_trace_cli.domain.questions import ColumnMapping
+        from mplp_trace_cli.interchange.loading.files import LoadOptions
+        from mplp_trace_cli.interchange.tables.columns import check_mapping
+
+        mapping: ColumnMapping = request_of(ColumnMapping, asked.mapping, {})
+        check_mapping(mapping)
+        return LoadOptions(
+            self._decoding_rules(),
+            mapping,
+            asked.input_format,
+            asked.create_missing,
+            asked.strict,
+            asked.again,
+            progress,
+        )
 
     def _decoding_rules(self) -> DecodingRules:
         from mplp_trace_cli.interchange.decoding.batches import DecodingRules
@@ -375,6 +380,23 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         self._end_watching()
         with self._lock:
             self._close_recorder()
+
+
+def _ending_as(
+    status: TraceStatus, trace_id: str | Mapping[str, Any], given: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    named = trace_id if isinstance(trace_id, Mapping) else {"trace_id": trace_id}
+    return {**named, **given, "status": status}
+
+
+def _checked_end(asked: EndTraceRequest) -> EndTraceRequest:
+    """The request with a status that ends a trace; raises InvalidInput."""
+    status = parse_word(TraceStatus, asked.status, "status")
+    if not status.is_final:
+        raise InvalidInput(f"status: a trace does not end as {status.value}")
+    if not isinstance(asked.trace_id, str):
+        raise InvalidInput("trace_id: must be text")
+    return asked._replace(status=status)
 
 
 def _event_fields(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mplp_trace_cli.domain.errors import FeatureDisabled
+from mplp_trace_cli.domain.errors import FeatureDisabled, InvalidInput
 from mplp_trace_cli.service.base import Asked, ServiceBase, operation, request_of, request_or_range
 
 if TYPE_CHECKING:
@@ -36,12 +36,19 @@ class AskingService(ServiceBase):
             return resolve_trace(db, text)
 
     @operation
-    def get_trace_by_id(self, trace_id: str, max_events: int | None = None) -> TraceWithEvents:
+    def get_trace_by_id(
+        self, trace_id: str | Mapping[str, Any], max_events: int | None = None
+    ) -> TraceWithEvents:
         """The trace of exactly that id, its events in order (the first `max_events`), its summary."""
         from mplp_trace_cli.analysis.lookup import get_trace
+        from mplp_trace_cli.domain.requests import GetTraceRequest
 
+        named = trace_id if isinstance(trace_id, Mapping) else {"trace_id": trace_id}
+        asked: GetTraceRequest = request_of(GetTraceRequest, {"max_events": max_events, **named}, {})
+        if not isinstance(asked.trace_id, str):
+            raise InvalidInput("trace_id: must be text")
         with self.reading() as db:
-            return get_trace(db, trace_id, max_events)
+            return get_trace(db, asked.trace_id, asked.max_events)
 
     @operation
     def query_traces(

@@ -72,6 +72,9 @@ def request_of(
 ) -> Asked:
     """The request object, from itself, from one mapping of its fields, or from keywords."""
     if given is not None and not isinstance(given, Mapping):
+        if not isinstance(given, kind):
+            said = type(given).__name__
+            raise InvalidInput(f"{kind.__name__}: must be one, or a mapping of its fields, not {said}")
         if not keywords:
             return given
         given = {name: getattr(given, name) for name in kind.__annotations__}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mplp_trace_cli.domain.errors import FeatureDisabled, NotFound, StoreBusy
+from mplp_trace_cli.domain.errors import FeatureDisabled, InvalidInput, NotFound, StoreBusy
 from mplp_trace_cli.domain.event_row import EventRow
 from mplp_trace_cli.service.base import ServiceBase, Wiring, request_of
 from mplp_trace_cli.storage.forking import WAIT_SECONDS
@@ -174,14 +175,16 @@ class FollowingService(ServiceBase):
         """Calls `callback` for each event recorded through this module, in order, in a thread of its own.
 
         What it gives counts the events that were delivered, at which the callback raised, and that were
-        dropped because too many waited. Raises FeatureDisabled; InvalidInput for a filter that is none.
+        dropped because too many waited. Raises FeatureDisabled; InvalidInput for a filter or a callback that
+        is none.
         """
         from mplp_trace_cli.domain.questions import EventFilter
         from mplp_trace_cli.service.listening import EventListener
 
         self._require_monitoring()
+        if not callable(callback):
+            raise InvalidInput(f"callback: {callback!r} cannot be called")
         wanted = None if filter is None else _checked(request_of(EventFilter, filter, {}))
-
         listener = EventListener(callback, wanted)
         with self._lock:
             self._listeners = (*self._listeners, listener)
@@ -230,16 +233,19 @@ class FollowingService(ServiceBase):
                 return Tail(_newest(db, _resolved(db, wanted, traces), most), None)
         self._require_monitoring()
         stream = self._stream(_checked(wanted))
-        busy = None
-        try:
-            with self.reading(_BUSY_SECONDS) as db:
-                wanted = _resolved(db, wanted, traces)
-                rows = _newest(db, wanted, most, stream._follower.until_here(db))
-        except StoreBusy as error:
-            busy = error
-            wanted = wanted._replace(trace_ids=[self._recent(text) for text in traces])
-            rows = _newest_in_inbox(stream._follower, wanted, most)
-        stream._wanted = _checked(wanted)
+        with contextlib.ExitStack() as failed:
+            failed.enter_context(stream)
+            busy = None
+            try:
+                with self.reading(_BUSY_SECONDS) as db:
+                    wanted = _resolved(db, wanted, traces)
+                    rows = _newest(db, wanted, most, stream._follower.until_here(db))
+            except StoreBusy as error:
+                busy = error
+                wanted = wanted._replace(trace_ids=[self._recent(text) for text in traces])
+                rows = _newest_in_inbox(stream._follower, wanted, most)
+            stream._wanted = _checked(wanted)
+            failed.pop_all()
         return Tail(rows, stream, busy)
 
     def _stream(self, wanted: EventFilter | None) -> EventStream:

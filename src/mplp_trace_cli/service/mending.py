@@ -33,6 +33,7 @@ class MendingService(ServiceBase):
         from mplp_trace_cli.storage.paths import StorePaths
 
         place = StorePaths.at(to) if to is not None else beside(self.paths)
-        if in_place and self._recorder is not None:  # which has the damaged inbox open
-            self._close_recorder()
+        if in_place:
+            with self._lock:
+                self._close_recorder()  # which has the damaged inbox open
         return repair(RepairPlan(self.paths, None if in_place else place, self.now()))

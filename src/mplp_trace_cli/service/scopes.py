@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
+from mplp_trace_cli.config import CONTEXT_VARIABLE, DB_VARIABLE, PARENT_VARIABLE, TRACE_VARIABLE
 from mplp_trace_cli.domain.captured import captured, captured_object, cut, object_text
 from mplp_trace_cli.domain.enums import Level, TraceStatus
 from mplp_trace_cli.domain.errors import (
@@ -32,12 +33,9 @@ from mplp_trace_cli.domain.requests import CreateTraceRequest, EndTraceRequest
 from mplp_trace_cli.service.complaints import complain
 
 if TYPE_CHECKING:
+    from mplp_trace_cli.domain.requests import EventFields
     from mplp_trace_cli.service import TraceManagementService
 
-TRACE_VARIABLE = "MPLP_TRACE_ID"
-PARENT_VARIABLE = "MPLP_PARENT_EVENT_ID"
-CONTEXT_VARIABLE = "MPLP_CONTEXT_ID"
-STORE_VARIABLE = "MPLP_TRACE_DB"
 MOST_TRACEBACK = 8_000
 """Characters of a traceback that are kept: its end, which says the most."""
 MOST_FRAMES = 50
@@ -83,6 +81,9 @@ class Scope:
         """What is recorded inside hangs on this event; None where it hangs on the trace."""
         self._process = os.getpid()
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} trace_id={self.trace_id!r} event_id={self.event_id!r}>"
+
     def event(
         self,
         event_type: str,
@@ -90,7 +91,7 @@ class Scope:
         *,
         level: str | None = None,
         data: Mapping[str, Any] | str | None = None,
-        **fields: Any,
+        **fields: Unpack[EventFields],
     ) -> str | None:
         """Records an event in here and gives its id; None, and a line in the log, when that is not possible.
 
@@ -108,9 +109,11 @@ class Scope:
             return None
         return row.event_id if self.keep(row) else None
 
-    def step(self, stage: str, **options: Any) -> StepScope:
+    def step(
+        self, stage: str, *, data: Mapping[str, Any] | None = None, source: str | None = None
+    ) -> StepScope:
         """A step in here, for a `with` block: see `StepScope`."""
-        return StepScope(self._own_service, stage, within=self, **options)
+        return StepScope(self._own_service, stage, within=self, data=data, source=source)
 
     def _own_service(self) -> TraceManagementService:
         if self.service is None:
@@ -423,8 +426,8 @@ def _scope_of_environment(service: Service) -> Scope | None:
     if not trace_id:
         return None
     opened = service()
-    store = os.environ.get(STORE_VARIABLE)
-    if store and os.path.realpath(store) != opened.paths.store:
+    store = os.environ.get(DB_VARIABLE)
+    if store and os.path.realpath(os.path.expanduser(store)) != opened.paths.store:
         return None
     return Scope(opened, trace_id, os.environ.get(PARENT_VARIABLE) or None)
 

@@ -40,12 +40,6 @@ _NEW = "SELECT seq, CAST(kind AS TEXT), CAST(body AS TEXT) FROM entries WHERE se
 _NEWEST = (
     "SELECT CAST(kind AS TEXT), CAST(body AS TEXT) FROM entries WHERE seq <= ? ORDER BY seq DESC LIMIT ?"
 )
-_IDS_OF_TRACES = """
-SELECT json_extract(body, '$[1]'), json_extract(body, '$[0]') FROM entries
-WHERE seq < ? AND kind IN ('event', 'event_with_id') AND json_valid(body)
-    AND json_extract(body, '$[1]') IN (SELECT value FROM json_each(?))
-ORDER BY seq DESC LIMIT ?
-"""
 
 _Entry = tuple[int, str, str]
 
@@ -257,7 +251,7 @@ class Follower:
         """Remembers the events that these traces had before that seq, as far as the files can be asked."""
         wanted = json.dumps(sorted(trace_ids))
         with inbox.errors():
-            pairs = inbox.db.execute(_IDS_OF_TRACES, (before, wanted, MOST_IDS)).fetchall()
+            pairs = inbox.db.execute(statement("waiting_event_ids"), (before, wanted, MOST_IDS)).fetchall()
         with contextlib.suppress(TraceError):  # a store that cannot be asked keeps nobody from following
             pairs += self._kept_ids(inbox, wanted, before)
         for trace_id, event_id in pairs:

@@ -170,10 +170,11 @@ class _Group:
             self._end(said, row)  # counted as one trace, as an import does
 
     def _known_open(self, said: TraceStatement, trace: OpenTrace) -> None:
-        check_agrees(said, trace_row_of(trace))
+        row = trace_row_of(trace)
+        check_agrees(said, row)
         if trace.is_over(self.rules.now) and said.status not in (None, "active", "expired"):
             raise InvalidInput(f"trace {trace.trace_id} is expired")
-        if self._end(said, trace_row_of(trace)):
+        if self._end(said, row):
             self.counts.ended += 1
         else:
             self.counts.repeated += 1
@@ -298,10 +299,16 @@ def check_repeat(said: TraceStatement, known: KnownTrace) -> None:
 
 
 def reject_body(rules: GroupRules, line: Line, reason: str) -> str:
-    """The body of a rejected line; its bytes are cut at 16 MiB, which the reason then says."""
-    raw = line.raw
-    if len(raw) > MAX_REJECT_BYTES:
-        reason = f"{reason} (kept: the first {MAX_REJECT_BYTES:,} of {len(raw):,} bytes)"
-        raw = raw[:MAX_REJECT_BYTES]
+    """The body of a rejected line."""
+    said, raw = kept_of_reject(line, reason)
     text = base64.b64encode(raw).decode()
-    return encode_body((rules.source, line.number, line.offset, reason, text, rules.now))
+    return encode_body((rules.source, line.number, line.offset, said, text, rules.now))
+
+
+def kept_of_reject(line: Line, reason: str) -> tuple[str, bytes]:
+    """The reason and the bytes of a rejected line; they are cut at 16 MiB, which the reason then says."""
+    raw = line.raw
+    if len(raw) <= MAX_REJECT_BYTES:
+        return reason, raw
+    said = f"{reason} (kept: the first {MAX_REJECT_BYTES:,} of {len(raw):,} bytes)"
+    return said, raw[:MAX_REJECT_BYTES]

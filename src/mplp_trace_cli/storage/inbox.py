@@ -44,6 +44,7 @@ _RECORD_EVENT = """
 INSERT INTO entries (kind, body) SELECT ?, ? WHERE EXISTS (
     SELECT 1 FROM open_traces WHERE trace_id = ? AND (expires_at IS NULL OR expires_at > ?))
 """
+"""In no file of its own: each command that records would read it."""
 _FLAT = str.maketrans("\t\n", "  ")
 
 

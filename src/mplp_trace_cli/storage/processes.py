@@ -5,28 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
 
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.processes import TraceProcess, process_of
 from mplp_trace_cli.storage.running import lives
-
-if TYPE_CHECKING:
-    from mplp_trace_cli.storage.store import Connection
 
 SAME_START_US = 10_000_000
 """Starts that lie no further apart are one: they are counted from the boot, whose time a clock may move."""
 
 _START_FIELD = 19
 """Where proc(5) has the start of a process, counted from what stands after its name."""
-
-
-class OrphanedTrace(NamedTuple):
-    """An active trace whose process has ended without ending it."""
-
-    trace_id: str
-    name: str
-    pid: int
 
 
 def process_with(pid: int) -> TraceProcess:
@@ -74,16 +62,6 @@ def _is_another(process: TraceProcess) -> bool:
         return not lives(process.pid)  # a system may show nobody but the owner that it is there
     except psutil.Error:
         return False
-
-
-def find_orphaned_processes(db: Connection) -> list[OrphanedTrace]:
-    """The active traces whose process has ended, in a database whose views are defined; the oldest first."""
-    query = (
-        "SELECT trace_id, name, metadata FROM traces WHERE status = 'active' "
-        "AND contains(metadata, '\"process\"') ORDER BY started_at, seq"
-    )
-    found = [(*row[:2], ended_process(row[2])) for row in db.execute(query).fetchall()]
-    return [OrphanedTrace(trace_id, name, pid) for trace_id, name, pid in found if pid is not None]
 
 
 def ended_process(metadata: str) -> int | None:

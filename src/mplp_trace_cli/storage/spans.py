@@ -15,16 +15,13 @@ from typing import NamedTuple
 from mplp_trace_cli.domain.trace import TraceEndRow, TraceRow
 from mplp_trace_cli.storage.inbox import END, EVENT_WITH_ID, REJECT, START, Inbox, encode_body
 from mplp_trace_cli.storage.recording import open_trace_of, trace_row_of
+from mplp_trace_cli.storage.sql import statement
 
 DERIVED = '{"otlp":{}}'
 """The metadata of a trace that spans tell of."""
 
 MOST_LOOKED_AT = 5_000
 """Among so many of the newest entries the begin of a trace is looked for."""
-_RESTATE = """
-UPDATE entries SET body = ? WHERE seq = (
-    SELECT seq FROM entries WHERE seq > ? AND kind = 'start' AND body = ? ORDER BY seq DESC LIMIT 1)
-"""
 
 
 class SpanBatch(NamedTuple):
@@ -79,7 +76,7 @@ def _restate(inbox: Inbox, row: TraceRow) -> None:
     began = min(row.started_at, trace.started_at)
     body = encode_body(row._replace(started_at=began))
     untaken = max(inbox.taken_seq or 0, inbox.folded_seq, inbox.last_seq - MOST_LOOKED_AT)
-    done = inbox.db.execute(_RESTATE, (body, untaken, trace.body))
+    done = inbox.db.execute(statement("restate_start"), (body, untaken, trace.body))
     if done.rowcount:
         told = (began, body, row.trace_id)
         inbox.db.execute("UPDATE open_traces SET started_at = ?, body = ? WHERE trace_id = ?", told)

@@ -17,7 +17,7 @@ from mplp_trace_cli.cli import output, values
 from mplp_trace_cli.cli.options import SHAPE, Format, Json, Limit, pagination, tell_total
 from mplp_trace_cli.cli.settings import current, open_service
 from mplp_trace_cli.cli.views import alerts_table, formats
-from mplp_trace_cli.config import PROJECT_FILE, config_file
+from mplp_trace_cli.config import PROJECT_FILE, config_file, user_file
 from mplp_trace_cli.domain.alerts.alert import AlertState, alert_title
 from mplp_trace_cli.domain.alerts.report import AlertChangeKind, AlertDelivery, AlertReport, Undelivered
 from mplp_trace_cli.domain.words import counted
@@ -64,14 +64,18 @@ def _show(report: AlertReport, at: int | None, chosen: str) -> None:
     closed = sum(change.change is AlertChangeKind.CLOSED for change in report.changes)
     if closed:
         output.note(f"closed {counted(closed, 'alert')} whose rule is no more, or groups by something else")
-    output.note(_summary(report, at))
+    if report.rules:
+        output.note(_summary(report, at))
+    else:
+        output.warning(no_rules())
 
 
 def no_rules() -> str:
     """Where rules were looked for and there are none."""
     path = config_file(current().config)
     if path is None:
-        return f"no alert rules are configured: there is no config file ({PROJECT_FILE}, or --config)"
+        places = f"{PROJECT_FILE}, {user_file()}, or --config"
+        return f"no alert rules are configured: there is no config file ({places})"
     return f"no alert rules are configured in {path}"
 
 
@@ -82,8 +86,6 @@ def warn(remarks: Iterable[str]) -> None:
 
 
 def _summary(report: AlertReport, at: int | None) -> str:
-    if not report.rules:
-        return no_rules()
     states = Counter(alert.state for alert in report.alerts)
     said = [
         f"{states[state]:,} {state.value}"
@@ -117,7 +119,7 @@ def list_command(format_: Format = None, json_: Json = False) -> None:
     people = alerts_table.alerts_for_people(alerts_table.remarkable(known.alerts))
     formats.write(alerts_table.listed(known.alerts, known.undelivered), chosen, shown=lambda _all: people)
     if not known.alerts:
-        output.note(no_rules())
+        output.warning(no_rules())
     warn(dict.fromkeys(map(_undelivered, known.undelivered)))
 
 

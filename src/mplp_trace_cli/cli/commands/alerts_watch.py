@@ -66,7 +66,7 @@ class _Seen:
         self._fails = False
         if not self._has_begun:
             warn(report.remarks)
-            output.note(_beginning(report, self._pace))
+            _tell_beginning(report, self._pace)
         self._has_begun = True
         for change in report.changes:
             _tell(change, self._chosen)
@@ -79,10 +79,11 @@ def _pace(milliseconds: float, count: int | None) -> str:
     return f"every {span} until Ctrl-C" if count is None else f"every {span}, {counted(count, 'time')}"
 
 
-def _beginning(report: AlertReport, pace: str) -> str:
-    if not report.rules:
-        return no_rules()
-    return f"watching {counted(report.rules, 'rule')} {pace}: {report.firing:,} firing"
+def _tell_beginning(report: AlertReport, pace: str) -> None:
+    if report.rules:
+        output.note(f"watching {counted(report.rules, 'rule')} {pace}: {report.firing:,} firing")
+    else:
+        output.warning(no_rules())
 
 
 def _tell(change: AlertChange, chosen: str) -> None:

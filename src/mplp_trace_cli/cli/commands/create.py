@@ -10,6 +10,7 @@ import typer
 
 from mplp_trace_cli.cli import output, values
 from mplp_trace_cli.cli.settings import open_service
+from mplp_trace_cli.config import CONTEXT_VARIABLE
 from mplp_trace_cli.domain.enums import TraceType
 from mplp_trace_cli.domain.json_text import add_members
 from mplp_trace_cli.domain.requests import CreateTraceRequest
@@ -88,7 +89,7 @@ def trace_request(
     """The request for it, with some members of JSON put to its metadata; raises InvalidInput."""
     said = values.json_object(asked.metadata, asked.meta or (), ("--metadata", "--meta"))
     return CreateTraceRequest(
-        context_id=asked.context or os.environ.get(values.CONTEXT_VARIABLE) or DEFAULT_CONTEXT,
+        context_id=asked.context or os.environ.get(CONTEXT_VARIABLE) or DEFAULT_CONTEXT,
         name=asked.name,
         trace_type=asked.type_,
         execution_id=asked.execution,

@@ -9,6 +9,7 @@ import typer
 
 from mplp_trace_cli.cli import output, values
 from mplp_trace_cli.cli.settings import open_service
+from mplp_trace_cli.config import PARENT_VARIABLE
 from mplp_trace_cli.domain.enums import Level
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.requests import RecordEventRequest
@@ -84,7 +85,7 @@ def record_command(
             data=values.json_object(data, set_ or (), ("--data", "--set")),
             timestamp=values.moment(timestamp, service.now(), "--timestamp"),
             duration_ms=values.number(duration_ms, "--duration-ms"),
-            parent_event_id=parent or (None if trace else os.environ.get(values.PARENT_VARIABLE)) or None,
+            parent_event_id=parent or (None if trace else os.environ.get(PARENT_VARIABLE)) or None,
             source=source,
             event_id=event_id,
         )

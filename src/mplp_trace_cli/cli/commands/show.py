@@ -17,6 +17,7 @@ from mplp_trace_cli.cli.options import Format, Json
 from mplp_trace_cli.cli.pages import Html, write_page
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.cli.views import formats
+from mplp_trace_cli.config import TRACE_VARIABLE
 from mplp_trace_cli.domain.enums import TraceStatus
 from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.processes import PROCESS_KEY
@@ -48,13 +49,11 @@ def show_command(
     """Show a trace: what it is, how it went, and its events as a tree with a time line."""
     chosen = "html" if html is not None else formats.chosen_format(format_, json_)
     if chosen in ("jsonl", "csv", "markdown"):
-        events_command(
-            trace=[trace or os.environ.get(values.TRACE_VARIABLE) or LAST], limit=events, format_=chosen
-        )
+        events_command(trace=[trace or os.environ.get(TRACE_VARIABLE) or LAST], limit=events, format_=chosen)
         return
     most = SHOWN_EVENTS if events is None and chosen == "table" else events
     with open_service() as service, service.reading() as db:
-        named = trace or os.environ.get(values.TRACE_VARIABLE) or LAST
+        named = trace or os.environ.get(TRACE_VARIABLE) or LAST
         found = get_trace(db, resolve_trace(db, named), most)
     if html is not None:
         _write_page(html, found, flat, service.paths)

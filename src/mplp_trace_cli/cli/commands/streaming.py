@@ -6,9 +6,10 @@ import gc
 import os
 from dataclasses import dataclass
 
-from mplp_trace_cli.cli import output, signals, values
+from mplp_trace_cli.cli import output, signals
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.cli.views.counts import counts_text
+from mplp_trace_cli.config import CONTEXT_VARIABLE, TRACE_VARIABLE
 from mplp_trace_cli.domain.enums import Level, parse_word
 from mplp_trace_cli.domain.words import counted
 
@@ -35,9 +36,7 @@ def record_stream(options: StreamOptions) -> int:
 
     gc.disable()  # plain rows without cycles: collecting them costs a third of the time
     with open_service() as service:
-        trace = (
-            service.resolve_open(options.trace) if options.trace else os.environ.get(values.TRACE_VARIABLE)
-        )
+        trace = service.resolve_open(options.trace) if options.trace else os.environ.get(TRACE_VARIABLE)
         level = parse_word(Level, options.level, "level").value if options.level else None
         defaults = {"trace_id": trace, "level": level, "source": options.source}
         given = {name: value for name, value in defaults.items() if value is not None}
@@ -46,7 +45,7 @@ def record_stream(options: StreamOptions) -> int:
             given,
             options.create_missing,
             options.strict,
-            os.environ.get(values.CONTEXT_VARIABLE),
+            os.environ.get(CONTEXT_VARIABLE),
         )
         stopping = signals.Held()
         with stopping.held():  # what was read when a signal came is recorded and counted first

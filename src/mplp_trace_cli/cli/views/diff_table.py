@@ -118,7 +118,7 @@ def _word(row: DiffRow) -> str:
 
 def _path(row: DiffRow) -> str:
     place = row.second or row.first
-    path = place.path if place else ""
+    path = place.named if place else ""
     steps = path.split("/")
     return path if is_wide() or len(steps) <= _NARROW_STEPS else "/".join(["…", *steps[-_NARROW_STEPS:]])
 
@@ -147,8 +147,8 @@ def _details(row: DiffRow) -> list[str]:
 def _way(row: DiffRow) -> list[str]:
     if row.kind is not DiffKind.MOVED or row.first is None or row.second is None:
         return []
-    if row.first.path != row.second.path:
-        return [f"from {row.first.path}"]
+    if row.first.named != row.second.named:
+        return [f"from {row.first.named}"]
     return [f"from place {row.first.position} to {row.second.position}"]
 
 

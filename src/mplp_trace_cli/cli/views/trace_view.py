@@ -8,9 +8,12 @@ from mplp_trace_cli.analysis.answers import Column, Kind
 from mplp_trace_cli.analysis.results import TraceWithEvents
 from mplp_trace_cli.cli import output
 from mplp_trace_cli.cli.views import formats
+from mplp_trace_cli.cli.views.standard_errors import print_standard_errors
 from mplp_trace_cli.cli.views.tables import is_wide
 from mplp_trace_cli.cli.views.timeline import TimeLine
 from mplp_trace_cli.cli.views.tree import Leaf, tree_of
+from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, dumps, members
+from mplp_trace_cli.domain.processes import PROCESS_KEY, process_of
 from mplp_trace_cli.domain.times import format_instant, from_datetime
 from mplp_trace_cli.domain.words import counted, humane_duration
 
@@ -45,6 +48,7 @@ def print_trace(found: TraceWithEvents, flat: bool) -> None:
     if found.events:
         output.answer("")
         _print_events(_rows(found, flat))
+        print_standard_errors(found.events)
     left = found.summary.total_events - len(found.events)
     if left:
         output.note(f"{counted(left, 'more event')} not shown (--events {found.summary.total_events})")
@@ -62,7 +66,7 @@ def _facts(found: TraceWithEvents) -> list[tuple[str, str]]:
         ("type", trace.trace_type.value),
         ("about", trace.description),
         ("tags", ", ".join(trace.tags)),
-        ("metadata", trace.metadata.text if trace.metadata else None),
+        *_metadata(trace.metadata.text),
         ("started", started),
         ("ended", f"{ended}, after {humane_duration(took)}" if ended and took is not None else None),
         ("expires", trace.expires_at and format_instant(from_datetime(trace.expires_at))),
@@ -70,6 +74,16 @@ def _facts(found: TraceWithEvents) -> list[tuple[str, str]]:
         *_figures(found),
     ]
     return [(name, str(value)) for name, value in facts if value]
+
+
+def _metadata(text: str) -> list[tuple[str, str]]:
+    """The metadata as it was given, and in words the process that `run` and `--pid` note in it."""
+    process = process_of(text)
+    if process is None:
+        return [("metadata", text)] if text != EMPTY_OBJECT else []
+    rest = ",".join(f"{dumps(m.key, 'metadata')}:{m.text}" for m in members(text) if m.key != PROCESS_KEY)
+    noted = ("process", f"{process.pid} on {process.host}")
+    return [("metadata", f"{{{rest}}}"), noted] if rest else [noted]
 
 
 def _levels(total: int, by_level: Any) -> str:

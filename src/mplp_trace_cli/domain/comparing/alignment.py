@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Hashable, Sequence
 
 MOST_EDITS = 400
@@ -17,7 +18,8 @@ def aligned(first: Keyed, second: Keyed) -> Pairs:
 
     An element is its keys, finest first: where one is equal, the coarser ones are too, and where none is, the
     two cannot be paired. Pairing finely may leave more unpaired, and the other way round: the alignment that
-    is least unlike is taken.
+    is least unlike is taken. What is unpaired on both sides with an equal key, the coarsest apart, has only
+    changed its place, as what goes on side by side does from run to run.
     """
     keys = len(first[0]) if first and second else 0
     candidates = (_in_steps(first, second, range(finest, keys)) for finest in range(keys))
@@ -25,10 +27,24 @@ def aligned(first: Keyed, second: Keyed) -> Pairs:
 
 
 def _unlikeness(first: Keyed, second: Keyed, pairs: Pairs) -> int:
-    """How many keys differ in all; in what is unpaired, all of them."""
+    """How many keys differ in all; the place counts as one more of what has moved, all do of what is left."""
     differing = sum(_differing(first[x], second[y]) for x, y in pairs)
-    unpaired = len(first) + len(second) - 2 * len(pairs)
-    return differing + unpaired * len(first[0])
+    mine, other = ({pair[side] for pair in pairs} for side in (0, 1))
+    return differing + _unlikeness_of_unpaired(
+        [keys for x, keys in enumerate(first) if x not in mine],
+        [keys for y, keys in enumerate(second) if y not in other],
+    )
+
+
+def _unlikeness_of_unpaired(first: Keyed, second: Keyed) -> int:
+    keys = len((*first, *second)[0]) if first or second else 0
+    unlike, moved = 0, 0
+    for key in range(keys - 1):
+        in_both = Counter(one[key] for one in first) & Counter(one[key] for one in second)
+        newly = in_both.total() - moved
+        moved += newly
+        unlike += newly * (key + 1)
+    return unlike + keys * (len(first) + len(second) - 2 * moved)
 
 
 def _differing(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:

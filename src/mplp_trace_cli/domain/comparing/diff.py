@@ -1,7 +1,8 @@
 """The difference of two traces: their events aligned by place in the tree and by type, then compared.
 
-Ids and timestamps never count. Brothers are aligned in order, those below aligned events in turn; what is
-left over on both sides with the same type and message has moved. Nothing recurses, so chains may be deep.
+Ids, timestamps and process numbers never count. Brothers are aligned in order, those below aligned events
+in turn; what is left over on both sides with the same type and message has moved. Nothing recurses, so chains
+may be deep.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 
 from mplp_trace_cli.domain.checks import as_number
 from mplp_trace_cli.domain.comparing.alignment import aligned
@@ -18,11 +20,13 @@ from mplp_trace_cli.domain.comparing.changes import Change, json_changes
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.json_text import dumps
+from mplp_trace_cli.domain.processes import PROCESS_KEY, process_of
 from mplp_trace_cli.domain.trace import Trace
 from mplp_trace_cli.domain.tree import forest
 
 DEFAULT_THRESHOLD = 10.0
 LEAST_MS = 1.0
+_STAGE = "stage_started"
 SHOWN_STEPS = 8
 """A path names so many of the events above at most: in a chain all of them would be too many."""
 
@@ -71,6 +75,8 @@ class Place:
     event_id: str
     path: str
     position: int
+    named: str
+    """The path with the names of the stages above, for people."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +156,11 @@ def _pace(first: float | None, second: float | None, threshold: float) -> Pace:
 def _trace_changes(first: Trace, second: Trace) -> Iterator[Change]:
     for name in ("context_id", "trace_type", "name", "description", "status", "tags"):
         yield from _field_changes(name, getattr(first, name), getattr(second, name))
-    yield from json_changes("metadata", first.metadata.text, second.metadata.text)
+    texts = first.metadata.text, second.metadata.text
+    changes = json_changes("metadata", *texts)
+    if all(map(process_of, texts)):  # which process it was is like an id: that of a run is another each time
+        changes = [change for change in changes if not change.path.startswith(f"metadata.{PROCESS_KEY}.")]
+    yield from changes
 
 
 def _event_changes(first: Event, second: Event) -> Iterator[Change]:
@@ -318,11 +328,22 @@ def _kind(a: _Node | None, b: _Node | None, pace: Pace, changes: Sequence[Change
 def _place(node: _Node | None) -> Place | None:
     if node is None or node.event is None:
         return None
-    steps: list[str] = []
-    above: _Node | None = node
-    while above is not None and above.event is not None and len(steps) < SHOWN_STEPS:
-        steps.append(above.event.event_type)
-        above = above.parent
-    if above is not None and above.event is not None:
-        steps.append("…")
-    return Place(node.event.event_id, "/".join(reversed(steps)), node.position)
+    above = list(islice(_upwards(node), SHOWN_STEPS + 1))
+    events = above[:SHOWN_STEPS][::-1]
+    more = ["…"] if len(above) > SHOWN_STEPS else []
+    types = [event.event_type for event in events]
+    named = [*map(_named, events[:-1]), types[-1]]
+    return Place(node.event.event_id, "/".join([*more, *types]), node.position, "/".join([*more, *named]))
+
+
+def _upwards(node: _Node | None) -> Iterator[Event]:
+    """The event of a node, and those above it."""
+    while node is not None and node.event is not None:
+        yield node.event
+        node = node.parent
+
+
+def _named(event: Event) -> str:
+    """The type of an event, of a stage its name too: the tasks of a program differ in nothing else."""
+    stage = event.data.get("stage") if event.event_type == _STAGE else None
+    return f"{event.event_type} {stage}" if isinstance(stage, str) else event.event_type

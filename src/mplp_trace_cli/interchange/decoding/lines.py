@@ -150,18 +150,11 @@ class LineDecoder:
             metadata = str(found.metadata, "utf-8")
         except DOUBTS:
             return None
-        if len(raw) > _SHORT or b"\r" in raw or any(raw.count(key) > 1 for key in _TRACE_KEYS):
-            return None
-        if b"\\u00" in raw or metadata[:1] not in ("", "{") or is_odd_id(found.trace_id):
-            return None
-        if found.completed_at is not None and found.status in (None, "active"):
-            return None
-        started, expires, completed = (
-            None if moment is None else microseconds(moment)
-            for moment in (found.started_at, found.expires_at, found.completed_at)
-        )
-        if not all(
-            MIN_INSTANT <= at <= MAX_INSTANT for at in (started, expires, completed) if at is not None
+        moments = [found.started_at, found.expires_at, found.completed_at]
+        started, expires, completed = (None if one is None else microseconds(one) for one in moments)
+        instants = [at for at in (started, expires, completed) if at is not None]
+        if not _is_plain(raw, found, metadata) or not all(
+            MIN_INSTANT <= at <= MAX_INSTANT for at in instants
         ):
             return None
         return TraceStatement(
@@ -178,6 +171,15 @@ class LineDecoder:
             found.status,
             completed,
         )
+
+
+def _is_plain(raw: bytes, found: _TraceLine, metadata: str) -> bool:
+    """True for a line about a trace that has nothing in it which only the one-line way can judge."""
+    if len(raw) > _SHORT or b"\r" in raw or any(raw.count(key) > 1 for key in _TRACE_KEYS):
+        return False
+    if b"\\u00" in raw or metadata[:1] not in ("", "{") or is_odd_id(found.trace_id):
+        return False
+    return found.completed_at is None or found.status not in (None, "active")
 
 
 class _Found:

@@ -62,11 +62,11 @@ class Export:
 
 def choose(db: Connection, selection: Selection) -> None:
     """Makes the views of what is selected."""
-    where = f"WHERE {selection.condition}" if selection.condition else ""
-    db.execute(
-        f"CREATE OR REPLACE TEMP TABLE selected AS SELECT trace_id FROM traces {where}", selection.values
-    )
-    chosen = "SEMI JOIN selected USING (trace_id)" if selection.condition else ""
+    chosen = ""
+    if selection.condition:
+        matching = f"SELECT trace_id FROM traces WHERE {selection.condition}"
+        db.execute(f"CREATE OR REPLACE TEMP TABLE selected AS {matching}", selection.values)
+        chosen = "SEMI JOIN selected USING (trace_id)"
     # A join may turn rows round, and what an import held back lies behind what came after it; the order of
     # arrival must survive an export. Traces are few; events are sorted only where they are out of order.
     in_order = not selection.condition and _in_order(db)

@@ -64,19 +64,8 @@ def plan_export(request: ExportRequest) -> ExportPlan:
     if has_surrogate(request.destination):
         raise InvalidInput(f"{request.destination}: the path of an export must be UTF-8")
     suffix_format, suffix_packed = _from_suffix(request.destination)
-    chosen = request.format or suffix_format
-    if chosen is None:
-        raise InvalidInput(
-            f"{request.destination}: its suffix tells no format",
-            hint=f"--format {'|'.join(OUTPUT_FORMATS)}",
-        )
-    _one_of("format", chosen, OUTPUT_FORMATS)
-    compression = request.compression or suffix_packed or ("zstd" if chosen == "parquet" else "none")
-    _one_of("compression", compression, COMPRESSIONS)
-    if suffix_packed is not None and compression != suffix_packed:
-        raise InvalidInput(f"compression: {compression} does not fit the suffix of {request.destination}")
-    if compression == "snappy" and chosen != "parquet":
-        raise InvalidInput("compression: snappy is for parquet", hint="--compression gzip, or zstd")
+    chosen = _format(request, suffix_format)
+    compression = _compression(request, chosen, suffix_packed)
     if request.partition_by is not None:
         _one_of("partition-by", request.partition_by, PARTITIONS)
         if chosen not in _TABULAR:
@@ -94,6 +83,29 @@ def plan_export(request: ExportRequest) -> ExportPlan:
     )
     _check_place(plan)
     return plan
+
+
+def _format(request: ExportRequest, said: str | None) -> str:
+    """The format that is asked for, else that of the suffix."""
+    chosen = request.format or said
+    if chosen is None:
+        raise InvalidInput(
+            f"{request.destination}: its suffix tells no format",
+            hint=f"--format {'|'.join(OUTPUT_FORMATS)}",
+        )
+    _one_of("format", chosen, OUTPUT_FORMATS)
+    return chosen
+
+
+def _compression(request: ExportRequest, chosen: str, said: str | None) -> str:
+    """The compression that is asked for, else that of the suffix, else what suits the format."""
+    compression = request.compression or said or ("zstd" if chosen == "parquet" else "none")
+    _one_of("compression", compression, COMPRESSIONS)
+    if said is not None and compression != said:
+        raise InvalidInput(f"compression: {compression} does not fit the suffix of {request.destination}")
+    if compression == "snappy" and chosen != "parquet":
+        raise InvalidInput("compression: snappy is for parquet", hint="--compression gzip, or zstd")
+    return compression
 
 
 def _check_place(plan: ExportPlan) -> None:

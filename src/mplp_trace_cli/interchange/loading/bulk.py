@@ -9,7 +9,6 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,16 +23,17 @@ from mplp_trace_cli.domain.trace import (
     TraceStatement,
     new_trace_row,
 )
-from mplp_trace_cli.interchange.decoding.batches import SCHEMA, Decoded
+from mplp_trace_cli.interchange.decoding.batches import Decoded
+from mplp_trace_cli.interchange.loading.table_rows import TableRows
 from mplp_trace_cli.interchange.sources import Chunk
 from mplp_trace_cli.storage.fold import Pair
 from mplp_trace_cli.storage.groups import (
-    MAX_REJECT_BYTES,
     Counts,
     Line,
     StrictRefused,
     check_agrees,
     check_repeat,
+    kept_of_reject,
     missing_trace,
 )
 from mplp_trace_cli.storage.known import find_known
@@ -51,8 +51,6 @@ from mplp_trace_cli.storage.store import (
 
 LINES_RESERVED = 1 << 32
 """Numbers of seq set aside for a load: more lines than a file can have."""
-BATCH_ROWS = 122_880
-"""DuckDB's row group: what it compresses at once."""
 SLICE_ROWS = 1_000_000
 """Events that are looked through at once for repeated ids: memory stays the same however many there are."""
 
@@ -78,7 +76,7 @@ class BulkPlan:
     strict: bool = False
     settings: StoreSettings = field(default_factory=StoreSettings)
     keep_rejects: bool = True
-    """False: what is rejected is left in `BulkLoad.rejected` for the caller."""
+    """False: of what is rejected only the numbers are kept, in `BulkLoad.refused`, for the caller."""
     context_id: str | None = None
     """The context of traces that are made because an event names them."""
     derived: DerivedTraces | None = None
@@ -136,11 +134,9 @@ class BulkLoad:
         (traces,) = db.execute("SELECT count(*) FROM store.trace_starts").fetchone() or (0,)
         self._store_has_traces = bool(traces)
         self._held: list[tuple[Chunk, pa.Table]] = []
-        self._pending: list[pa.RecordBatch] = []
-        self._pending_rows = 0
-        self._starts: list[tuple[Any, ...]] = []
-        self._ends: list[tuple[Any, ...]] = []
-        self.rejected: list[tuple[Line, str]] = []
+        self._rows = TableRows(db, first_seq)
+        self.refused: set[int] = set()
+        """The numbers of the lines that were rejected, where rejects are not kept."""
 
     @property
     def last_number(self) -> int:
@@ -154,9 +150,10 @@ class BulkLoad:
         with streaming(self.db, self.plan.settings, threads=1):
             for piece in pieces:
                 self._take(piece)
-            self._flush()
+            self._rows.insert_all()
             self._settle_held()
-            self._flush()
+            self._rows.insert_all()
+        self.counts.events = self._rows.events_inserted
         if self.counts.events:
             self._drop_repeated()
         if self.plan.derived is not None:
@@ -175,26 +172,23 @@ class BulkLoad:
 
     def _take(self, piece: Decoded) -> None:
         self._last_chunk = piece.chunk
-        metrics: list[tuple[int, MetricRow]] = []
         said = [line for line in piece.others if isinstance(line.record, TraceStatement)]
         known = self._find(line.record.trace_id for line in said)  # type: ignore[union-attr]
         for line in piece.others:
             if isinstance(line.record, TraceStatement):
                 self._trace(line, line.record, known)
             elif isinstance(line.record, MetricRow):
-                metrics.append((line.number, line.record))
+                self._rows.add("metric_samples", line.number, *line.record)
+                self.counts.metrics += 1
             else:
                 self._reject(line, line.reason)
-        self._insert_metrics(metrics)
         self._events(piece)
-        if self._pending_rows >= BATCH_ROWS:
-            self._flush(BATCH_ROWS)
 
     def _find(self, ids: Iterator[str | None]) -> dict[str, KnownTrace]:
         wanted = [one for one in dict.fromkeys(ids) if one and (self._store_has_traces or one in self._known)]
         if not wanted:
             return {}
-        self._flush_traces()
+        self._rows.insert_plain()
         return find_known(self.db, wanted)
 
     def _trace(self, line: Line, said: TraceStatement, known: dict[str, KnownTrace]) -> None:
@@ -215,7 +209,7 @@ class BulkLoad:
     def _start(self, said: TraceStatement, number: int) -> KnownTrace:
         row = new_trace_row(said, said.trace_id or "", self.now)
         end = said.end(row.started_at, row.expires_at, self.now)
-        self._starts.append((self.first_seq + number, *row))
+        self._rows.add("trace_starts", number, *row)
         self._known.add(row.trace_id)
         self.active[row.trace_id] = row
         self.counts.traces += 1
@@ -234,7 +228,7 @@ class BulkLoad:
         return KnownTrace(kept.row, end)
 
     def _end(self, end: TraceEndRow, number: int) -> None:
-        self._ends.append((self.first_seq + number, *end))
+        self._rows.add("trace_ends", number, *end)
         if self.active.pop(end.trace_id, None) is None:
             self.ended.append(end.trace_id)
 
@@ -253,8 +247,7 @@ class BulkLoad:
             return
         if unknown and self.plan.derived is None:
             events = self._hold(piece, unknown)
-        self._pending.append(events)
-        self._pending_rows += events.num_rows
+        self._rows.add_events(events)
 
     def _hold(self, piece: Decoded, unknown: list[str]) -> pa.RecordBatch:
         held = pc.is_in(piece.events.column("trace_id"), value_set=pa.array(unknown))
@@ -280,8 +273,7 @@ class BulkLoad:
             held = pc.is_in(events.column("trace_id"), value_set=pa.array(unknown))
             self._reject_events(chunk, events.filter(held))
             events = events.filter(pc.invert(held))
-        self._pending.append(events)
-        self._pending_rows += events.num_rows
+        self._rows.add_events(events)
 
     def _make(self, events: pa.RecordBatch, unknown: list[str]) -> None:
         """Starts traces that nobody told of, each where the first of its events lies."""
@@ -324,8 +316,14 @@ class BulkLoad:
                 f"{self.plan.source} line {line.number}: {reason}; nothing of it was recorded",
                 hint="leave --strict away to keep the good lines",
             )
-        self.rejected.append((line, reason))
         self.counts.rejected += 1
+        if self.plan.keep_rejects:
+            said, raw = kept_of_reject(line, reason)
+            self._rows.add_reject(
+                line.number, raw, self.plan.source, line.number, line.offset, said, self.now
+            )
+        else:
+            self.refused.add(line.number)
 
     def _drop_repeated(self) -> None:
         (total,) = self.db.execute("SELECT count(*) FROM store.event_log").fetchone() or (0,)
@@ -348,83 +346,3 @@ class BulkLoad:
         self.db.execute(check)
         (repeated,) = self.db.execute("SELECT count(*) FROM repeated").fetchone() or (0,)
         return int(repeated)
-
-    # -- into the tables ---------------------------------------------------------------------------
-
-    def _flush(self, batch_rows: int | None = None) -> None:
-        """Inserts what is pending: all of it, or whole batches of `batch_rows` with the rest left pending.
-
-        DuckDB writes whole row groups to the disk at once; from batches of another size it would write
-        much of the file twice.
-        """
-        self._flush_traces()
-        if self.plan.keep_rejects:
-            self._insert("rejected_lines", [self._reject_row(line, reason) for line, reason in self.rejected])
-            self.rejected.clear()
-        events = pa.Table.from_batches(self._pending, self._pending[0].schema if self._pending else SCHEMA)
-        size = batch_rows or max(1, events.num_rows)
-        inserted = events.num_rows // size * size
-        for start in range(0, inserted, size):
-            self._insert_events(events.slice(start, size))
-        rest = events.slice(inserted)
-        self._pending, self._pending_rows = rest.to_batches(), rest.num_rows
-
-    def _insert_events(self, events: pa.Table) -> None:
-        # In one piece: from several, two threads would write two half-full row groups.
-        data = "data || data_end" if "data_end" in events.schema.names else "data"
-        query = statement("insert_loaded_events").format(first_seq=self.first_seq, data=data)
-        self._insert_from(events, query)
-        self.counts.events += events.num_rows
-
-    def _reject_row(self, line: Line, reason: str) -> tuple[Any, ...]:
-        seq = self.first_seq + line.number
-        raw = line.raw[:MAX_REJECT_BYTES]
-        return (seq, self.plan.source, line.number, line.offset, reason, raw, self.now)
-
-    def _flush_traces(self) -> None:
-        self._insert("trace_starts", self._starts)
-        self._insert("trace_ends", self._ends)
-
-    def _insert_metrics(self, metrics: list[tuple[int, MetricRow]]) -> None:
-        rows: list[tuple[Any, ...]] = [(self.first_seq + number, *row) for number, row in metrics]
-        self._insert("metric_samples", rows)
-        self.counts.metrics += len(metrics)
-
-    def _insert(self, table: str, rows: list[tuple[Any, ...]]) -> None:
-        """Inserts plain rows through Arrow, and empties the list."""
-        if not rows:
-            return
-        names, select = _PLAIN[table]
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        query = f"INSERT INTO store.{table} SELECT {select} FROM batch"
-        self._insert_from(pa.table(columns, names=names), query)
-        rows.clear()
-
-    def _insert_from(self, rows: pa.Table, query: str) -> None:
-        # What is registered inside a transaction is kept until it ends: a reader that was read holds nothing.
-        reader = pa.RecordBatchReader.from_batches(rows.schema, iter(rows.to_batches()))
-        self.db.register("batch", reader)
-        self.db.execute(query)
-        self.db.unregister("batch")
-
-
-_PLAIN = {
-    "trace_starts": (
-        ["seq", *TraceRow._fields],
-        "seq, trace_id, context_id, execution_id, trace_type, name, description, metadata, "
-        "from_json(tags, '[\"VARCHAR\"]'), make_timestamptz(started_at::BIGINT), "
-        "make_timestamptz(expires_at::BIGINT)",
-    ),
-    "trace_ends": (
-        ["seq", *TraceEndRow._fields],
-        "seq, trace_id, status, make_timestamptz(ended_at::BIGINT)",
-    ),
-    "metric_samples": (
-        ["seq", *MetricRow._fields],
-        "seq, name, type, value, unit, help, labels, buckets, make_timestamptz(timestamp::BIGINT)",
-    ),
-    "rejected_lines": (
-        ["seq", "source", "line", "byte_offset", "reason", "raw", "rejected_at"],
-        "seq, source, line, byte_offset, reason, raw, make_timestamptz(rejected_at::BIGINT)",
-    ),
-}

@@ -209,32 +209,6 @@ def message_pairs(attributes: Iterable[Any]) -> list[tuple[str, Plain]]:
     return [(one.key, plain_message(one.value)) for one in attributes]
 
 
-def fill_message(message: Any, value: Plain) -> None:
-    """Makes an empty AnyValue message say what a plain value says."""
-    fill_value(message, otlp_value(value))
-
-
-def fill_value(message: Any, value: OtlpValue) -> None:
-    """Makes an empty AnyValue message say what an AnyValue of OTLP/JSON says."""
-    for kind, inner in value.items():
-        if kind == "arrayValue":
-            message.array_value.SetInParent()
-            for one in inner["values"]:
-                fill_value(message.array_value.values.add(), one)
-        elif kind == "kvlistValue":
-            message.kvlist_value.SetInParent()
-            fill_attributes(message.kvlist_value.values, inner["values"])
-        else:
-            name, convert = _SCALARS[kind]
-            setattr(message, name, convert(inner))
-
-
-def fill_attributes(attributes: Any, pairs: Iterable[Mapping[str, Any]]) -> None:
-    """Adds KeyValues of OTLP/JSON to a repeated field of KeyValue messages."""
-    for pair in pairs:
-        fill_value(attributes.add(key=pair["key"]).value, pair["value"])
-
-
 # -- what OTLP/JSON leaves open ------------------------------------------------------------------------
 
 
@@ -335,11 +309,4 @@ _OTLP_OF: dict[type, Callable[[Any], dict[str, Any]]] = {
     bool: lambda value: {"boolValue": value},
     int: _otlp_int,
     float: _otlp_double,
-}
-_SCALARS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "stringValue": ("string_value", str),
-    "boolValue": ("bool_value", bool),
-    "intValue": ("int_value", int),
-    "doubleValue": ("double_value", float),
-    "bytesValue": ("bytes_value", base64_bytes),
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from mplp_trace_cli.config import TraceModuleOptions, bytes_of
@@ -12,6 +13,7 @@ from mplp_trace_cli.domain.requests import PurgeReport
 from mplp_trace_cli.domain.times import DAY_US, MAX_INSTANT, MIN_INSTANT
 from mplp_trace_cli.domain.words import counted, humane_bytes
 from mplp_trace_cli.storage.fold import Pair, overlay
+from mplp_trace_cli.storage.inbox import Inbox
 from mplp_trace_cli.storage.keeping.compacting import compact
 from mplp_trace_cli.storage.keeping.purging import PurgeSelection, day_weights, purge, used_bytes
 
@@ -45,14 +47,20 @@ def tidy_if_due(pair: Pair, rules: RetentionRules, say: Say) -> None:
     last = inbox.tidied_at
     if not inbox.writable or (last is not None and 0 <= now - last < DAY_US):
         return
-    if not inbox.note_tidied(last, now):
-        return
+    with contextlib.suppress(TraceError):
+        if inbox.note_tidied(last, now):
+            with _tried_again_where_it_fails(inbox, now):
+                _tidy(pair, rules, say)
+
+
+@contextlib.contextmanager
+def _tried_again_where_it_fails(inbox: Inbox, now: int) -> Iterator[None]:
     try:
-        _tidy(pair, rules, say)
-    except BaseException as error:
-        inbox.note_tidied(now, now - DAY_US + AGAIN_US)
-        if not isinstance(error, TraceError):
-            raise
+        yield
+    except BaseException:
+        with contextlib.suppress(TraceError):  # on a full disk it is tried again in a day
+            inbox.note_tidied(now, now - DAY_US + AGAIN_US)
+        raise
 
 
 def _tidy(pair: Pair, rules: RetentionRules, say: Say) -> None:

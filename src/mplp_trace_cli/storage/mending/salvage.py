@@ -35,6 +35,7 @@ from mplp_trace_cli.storage.inbox import (
 from mplp_trace_cli.storage.mending.child import ChildFailed
 from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.recording import open_trace_of
+from mplp_trace_cli.storage.sql import statement
 from mplp_trace_cli.storage.store import (
     NO_LOG,
     TABLES,
@@ -188,27 +189,9 @@ def _common_columns(db: Connection, table: str) -> list[str]:
 
 def others(old: str, new: str) -> Answers:
     """The tables and views that somebody else has made in the store, in the order in which they came."""
-    rows = _opened_both(old, new).execute(_OTHERS).fetchall()
+    rows = _opened_both(old, new).execute(statement("others_in_store")).fetchall()
     names = ("kind", "schema", "name", "sql", "rows")
     yield {"others": [dict(zip(names, row, strict=True)) for row in rows]}
-
-
-_THERE = """
-    SELECT database_name, 1 AS rank, table_oid AS oid, 'table' AS kind, schema_name, table_name AS name, sql,
-           estimated_size AS rows
-    FROM duckdb_tables() WHERE NOT internal
-    UNION ALL
-    SELECT database_name, 2, view_oid, 'view', schema_name, view_name, sql, 1
-    FROM duckdb_views() WHERE NOT internal
-"""
-_OTHERS = f"""
-    WITH there AS ({_THERE})
-    SELECT kind, schema_name, name, sql, rows FROM there AS o
-    WHERE database_name = 'old' AND NOT EXISTS (
-        SELECT 1 FROM there AS n
-        WHERE n.database_name = 'new' AND (n.schema_name, n.name) = (o.schema_name, o.name))
-    ORDER BY rank, oid
-"""
 
 
 def copy_other(old: str, new: str, other: Mapping[str, str]) -> Answers:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 
 def statement(name: str) -> str:
     """The text of the file `name`.sql in this folder."""
@@ -13,6 +15,7 @@ def migration(name: str) -> str:
     return _text("mplp_trace_cli.storage.migrations", name)
 
 
+@functools.cache
 def _text(package: str, file: str) -> str:
     import pkgutil  # only where SQL is run, which is not where a recorder starts
 
