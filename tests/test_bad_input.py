@@ -231,7 +231,7 @@ USAGE = {
     ("--sort", "nothing"): "is not one of trace_id",
     ("--limit", "-1"): "--limit",
     ("--page", "0"): "--page",
-    ("--nosuch",): "No such option: --nosuch",
+    ("--nosuch",): "there is no option --nosuch",
     ("--name", b"\xff"): "is not UTF-8",
 }
 
@@ -273,7 +273,7 @@ RECORDED = {
     ("export", "-o", b"\xff.jsonl"): "must be UTF-8",
     ("--db", b"\xff", "create", "x"): "must be UTF-8",
     ("--config", "nowhere.toml", "query"): "No such file",
-    ("nosuch",): "No such command 'nosuch'",
+    ("nosuch",): "there is no command 'nosuch'",
 }
 
 

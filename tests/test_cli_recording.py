@@ -341,8 +341,8 @@ WRONG: tuple[tuple[tuple[str, ...], str], ...] = (
     (("record", "s", "--trace", "t", "--duration-ms", "-1"), "duration_ms: must not be negative"),
     (("record", "s", "--trace", "t", "--duration-ms", "inf"), "duration_ms: must be a finite number"),
     (("record", "stage_started", "--trace", "t"), "data.stage: required for stage_started"),
-    (("record",), "Missing argument 'TYPE'"),
-    (("recrod", "x"), "No such command 'recrod'"),
+    (("record",), "TYPE is missing"),
+    (("recrod", "x"), "there is no command 'recrod' (did you mean record?)"),
 )
 
 

@@ -457,7 +457,7 @@ def test_ends_and_refusals(sample_store: Cli) -> None:
         ((BASELINE, INCIDENT, "--threshold", "x"), 2, "--threshold: 'x' is not a number"),
         ((BASELINE, INCIDENT, "--threshold", "nan"), 2, "--threshold: 'nan' is not a percentage"),
         ((BASELINE, INCIDENT, "--threshold", "-1%"), 2, "--threshold: '-1%' is not a percentage"),
-        ((BASELINE,), 2, "Missing argument"),
+        ((BASELINE,), 2, "TRACE is missing"),
     ):
         done = sample_store("diff", *arguments)
         assert (done.code, done.stdout) == (code, "")

@@ -428,7 +428,7 @@ def test_nothing_there_and_back(hard: Cli, tmp_path: Path, format_name: str) -> 
         (["-o", "out.jsonl", "--partition-by", "day"], "is for csv and parquet"),
         (["-o", "out.csv", "--partition-by", "week"], "'week' is not one of day, month, context_id"),
         (["-o", "-", "--format", "csv", "--include-events"], "a folder cannot go to standard output"),
-        ([], "Missing option '-o'"),
+        ([], "-o/--output is missing"),
     ],
 )
 def test_what_does_not_fit_together(hard: Cli, arguments: list[str], said: str) -> None:

@@ -239,7 +239,7 @@ def test_options_of_the_shell(cli: Cli) -> None:
         (("nowhere.jsonl",), "nowhere.jsonl: no such file"),
         ((str(cli.folder),), "is a folder, not a file"),
         (("e.jsonl", "--input-format", "xml", "--again"), "'xml' is not one of"),
-        ((), "Missing argument 'FILE...'"),
+        ((), "FILE... is missing"),
     ):
         done = cli("import", *arguments)
         assert (done.code, done.stdout, said in done.stderr.splitlines()[0]) == (2, "", True), done.stderr

@@ -69,8 +69,8 @@ def test_a_time_can_be_given(cli: Cli) -> None:
         (("set", "m", "many"), "value: 'many' is not a number"),
         (("set", "m", "nan"), "value: must be a finite number"),
         (("set", "", "1"), "name: required"),
-        (("set", "m"), "Missing argument 'VALUE'"),
-        (("set", "m", "1", "--wrong"), "Got unexpected extra argument(s) (--wrong)"),
+        (("set", "m"), "VALUE is missing"),
+        (("set", "m", "1", "--wrong"), "too many arguments: --wrong"),
         (("inc", "m", "-1"), "value: a counter only goes up: must not be negative"),
         (("observe", "m", "1", "--buckets", "5,x"), "--buckets: '5,x' is not a list of numbers"),
         (("observe", "m", "1", "--buckets", "5,1"), "buckets: must be ascending numbers"),
@@ -269,4 +269,4 @@ def test_global_options_and_help(cli: Cli) -> None:
     told = cli.ok("metrics", "--help")
     places = [told.index(f" {name} ") for name in ("show", "export", "collect", "set", "inc", "observe")]
     assert places == sorted(places)
-    assert "No such command 'sett'" in cli("metrics", "sett").stderr
+    assert "there is no command 'sett' (did you mean set?)" in cli("metrics", "sett").stderr

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from functools import cache
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache, partial
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 
 from mplp_trace_cli.cli.output import StdoutClosed, answer
 from mplp_trace_cli.cli.settings import set_option
+from mplp_trace_cli.cli.usage import HELP_OPTIONS, too_many, unknown_command
+from mplp_trace_cli.domain.errors import InvalidInput
 
 PROGRAM = "mplp-trace"
 _ROOM = "mplp_trace_cli.cli.commands"
 
-RECORDING, ASKING, MOVING, KEEPING = "Recording", "Asking", "Moving data", "Keeping"
+RECORDING, ASKING, WATCHING = "Recording", "Asking", "Watching"
+MOVING, KEEPING = "Moving data", "Keeping"
 COMMANDS = {
     "create": ("create", RECORDING),
     "record": ("record", RECORDING),
@@ -30,12 +34,12 @@ COMMANDS = {
     "query": ("query", ASKING),
     "events": ("query", ASKING),
     "tail": ("tail", ASKING),
-    "dashboard": ("dashboard", ASKING),
     "diff": ("diff", ASKING),
-    "metrics": ("metrics", ASKING),
-    "alerts": ("alerts", ASKING),
     "sql": ("sql", ASKING),
     "schema": ("sql", ASKING),
+    "dashboard": ("dashboard", WATCHING),
+    "metrics": ("metrics", WATCHING),
+    "alerts": ("alerts", WATCHING),
     "import": ("importing", MOVING),
     "export": ("exporting", MOVING),
     "rejects": ("rejects", MOVING),
@@ -75,12 +79,47 @@ class LazyCommands(dict[str, Any]):
         return [(name, self[name]) for name in self._names]
 
 
-class LazyGroup(TyperGroup):
-    """The root command."""
+class CommandGroup(NamedTuple):
+    """A command that has commands of its own: what it is for, and in which module of `commands` each is."""
 
-    def __init__(self, **attributes: Any) -> None:
-        super().__init__(**{**attributes, "commands": None})
-        self.commands = LazyCommands(COMMANDS, _command)
+    about: str
+    homes: Mapping[str, str]
+    example: str
+
+
+class Command(TyperCommand):
+    """A command whose usage errors know whose they are."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Reads the arguments; raises TyperException, and InvalidInput for those that are too many."""
+        ctx.allow_extra_args = True  # so that it is said here
+        try:
+            left = super().parse_args(ctx, args)
+        except TyperException as error:
+            error.ctx = ctx  # type: ignore[attr-defined]  # Typer leaves it away where a value is missing
+            raise
+        if left and not ctx.resilient_parsing:
+            raise InvalidInput(too_many(left), hint=f"{ctx.command_path} --help")
+        return left
+
+
+class LazyGroup(TyperGroup):
+    """A command with commands of its own, each made when it is first looked at."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that is meant; raises InvalidInput for one that there is not."""
+        name = args[0]
+        if name not in self.commands.keys() and not name.startswith("-") and not ctx.resilient_parsing:  # noqa: SIM118
+            raise InvalidInput(unknown_command(name, [*self.commands]), hint=f"{ctx.command_path} --help")
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Reads the arguments before the command; raises TyperException that knows whose it is."""
+        try:
+            return super().parse_args(ctx, args)
+        except TyperException as error:
+            error.ctx = ctx  # type: ignore[attr-defined]
+            raise
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command; a closed pipe is told apart from every other fault of a file."""
@@ -90,41 +129,60 @@ class LazyGroup(TyperGroup):
             raise StdoutClosed from None
 
 
+class _Root(LazyGroup):
+    """The root command."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**{**attributes, "commands": None})
+        self.commands = LazyCommands(COMMANDS, _command)
+
+
 def _command(name: str) -> Any:
     module, panel = COMMANDS[name]
     found = getattr(import_module(f"{_ROOM}.{module}"), f"{name}_command")
-    if isinstance(found, typer.Typer):
-        command: Any = typer.main.get_command(found)
-        _add_global_options(command)
-    else:
-        command = made_command(name, found)
-    command.name = name
+    command = _group(name, found) if isinstance(found, CommandGroup) else _made(name, found)
     command.rich_help_panel = panel
     return command
 
 
-def made_command(name: str, function: Any) -> Any:
+def _group(name: str, group: CommandGroup) -> Any:
+    made = LazyGroup(
+        name=name,
+        help=group.about,
+        epilog=_epilog(group),
+        no_args_is_help=True,
+        context_settings=dict(_CONTEXT),
+        params=[],
+    )
+    made.params.extend(_global_params())
+    made.commands = LazyCommands(group.homes, partial(_inner, group))
+    return made
+
+
+def _inner(group: CommandGroup, name: str) -> Any:
+    return _made(name, getattr(import_module(f"{_ROOM}.{group.homes[name]}"), f"{name}_command"))
+
+
+def _made(name: str, function: Any) -> Any:
     """The command of a function, its `example` at the end of its help, with the global options."""
     single = typer.Typer(add_completion=False)
-    example = getattr(function, "example", None)
-    settings = getattr(function, "settings", None)
     single.command(
         name,
-        cls=getattr(function, "cls", None),
-        epilog=f"Example: {example}" if example else None,
-        context_settings=settings,
+        cls=getattr(function, "cls", Command),
+        epilog=_epilog(function),
+        context_settings={**_CONTEXT, **getattr(function, "settings", {})},
     )(function)
-    command = typer.main.get_command(single)
-    _add_global_options(command)
+    command: Any = typer.main.get_command(single)
+    taken = {option for param in command.params for option in param.opts}
+    command.params.extend(param for param in _global_params() if not taken.intersection(param.opts))
     return command
 
 
-def _add_global_options(command: Any) -> None:
-    """Global options are understood after the command too."""
-    inner = list(getattr(command, "commands", {}).values())
-    for one in [command, *inner]:
-        taken = {option for param in one.params for option in param.opts}
-        one.params.extend(param for param in _global_params() if not taken.intersection(param.opts))
+def _epilog(described: Any) -> str:
+    return f"Example: {described.example}"
+
+
+_CONTEXT = {"help_option_names": HELP_OPTIONS}
 
 
 @cache
@@ -190,10 +248,13 @@ def _root(
     """Record what workflows and agents do into one local store, and ask it with SQL."""
 
 
+_root.example = "mplp-trace COMMAND --help"  # type: ignore[attr-defined]
+
+
 def app() -> Any:
     """The root command, with no other one loaded yet."""
-    root = typer.Typer(cls=LazyGroup, no_args_is_help=True)
-    root.callback()(_root)
+    root = typer.Typer(cls=_Root, no_args_is_help=True, context_settings=dict(_CONTEXT))
+    root.callback(epilog=_epilog(_root))(_root)
     command = typer.main.get_command(root)
     command.params.extend(_global_params())
     return command

@@ -106,8 +106,8 @@ class TraceOptions(NamedTuple):
         return TraceFilter(
             context_ids=self.context or (),
             execution_ids=self.execution or (),
-            trace_types=self.type or (),
-            status=self.status or (),
+            trace_types=values.each_word(TraceType, self.type, "--type"),
+            status=values.each_word(TraceStatus, self.status, "--status"),
             tags=self.tag or (),
             names=self.name or (),
             metadata=_pairs(self.meta, "--meta"),
@@ -132,8 +132,8 @@ class EventOptions(NamedTuple):
         """The filter they say; raises InvalidInput."""
         return EventFilter(
             event_types=self.event_type or (),
-            levels=self.level or (),
-            min_level=self.min_level,
+            levels=values.each_word(Level, self.level, "--level"),
+            min_level=values.word(Level, self.min_level, "--min-level"),
             sources=self.source or (),
             data=_pairs(self.data, "--data"),
             text=self.text or (),

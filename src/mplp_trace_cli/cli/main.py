@@ -25,7 +25,9 @@ from typer.exceptions import TyperException
 from mplp_trace_cli.cli import output, signals
 from mplp_trace_cli.cli.app import PROGRAM, app
 from mplp_trace_cli.cli.settings import COLORS, OWN_FAILURE, is_best_effort, is_wrapping, set_option
+from mplp_trace_cli.cli.usage import usage_message
 from mplp_trace_cli.domain.errors import TraceError
+from mplp_trace_cli.storage.no_pandas import leave_pandas_out
 
 DEBUG_VARIABLE = "MPLP_TRACE_DEBUG"
 OK, NEGATIVE, FAILED, INTERRUPTED, CLOSED_STDOUT = 0, 1, 2, 130, 141
@@ -50,6 +52,7 @@ def run() -> NoReturn:
 def main() -> int:
     """Runs the command of `sys.argv` and gives its exit code, its answer flushed."""
     os.umask(0o077)  # what this tool keeps is its owner's alone; exports follow the user's
+    leave_pandas_out()
     output.stand_in()
     try:
         signals.listen()
@@ -102,7 +105,7 @@ def _usage(error: TyperException, arguments: list[str]) -> int:
             set_option("color", word)
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else PROGRAM
-    return _told(error.format_message().rstrip("."), f"{command} --help", FAILED, arguments)
+    return _told(usage_message(error), f"{command} --help", FAILED, arguments)
 
 
 def _told(message: str, hint: str | None, code: int, arguments: list[str]) -> int:

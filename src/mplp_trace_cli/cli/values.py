@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from mplp_trace_cli.config import TRACE_VARIABLE
 from mplp_trace_cli.domain.checks import has_surrogate
-from mplp_trace_cli.domain.enums import Level, TraceStatus, TraceType
+from mplp_trace_cli.domain.enums import Level, TraceStatus, TraceType, parse_word
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.json_text import add_members, check_object, value_text
 from mplp_trace_cli.domain.times import parse_duration, parse_moment
@@ -83,6 +83,16 @@ def trace_given(text: str | None) -> str:
     if not found:
         raise InvalidInput("no trace is named", hint=f"name its id or @last, or export {TRACE_VARIABLE}=ID")
     return found
+
+
+def word(kind: type[StrEnum], text: str | None, option: str) -> str | None:
+    """The word of a closed list that an option gives, None where it is not given; raises InvalidInput."""
+    return None if text is None else parse_word(kind, text, option).value
+
+
+def each_word(kind: type[StrEnum], texts: Iterable[str] | None, option: str) -> list[str]:
+    """The words of an option that may be repeated; raises InvalidInput."""
+    return [parse_word(kind, text, option).value for text in texts or ()]
 
 
 def words(kind: type[StrEnum]) -> str:

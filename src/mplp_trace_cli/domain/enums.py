@@ -81,7 +81,14 @@ def unknown_word(words: Sequence[str], value: object) -> str:
 
 def nearest_word(words: Sequence[str], shown: str) -> str:
     """` (did you mean …?)`, or nothing where none is near."""
+    meant = nearest(words, shown)
+    return f" (did you mean {meant}?)" if meant else ""
+
+
+def nearest(words: Sequence[str], typed: str) -> str | None:
+    """The word that was meant: one that is much like it, or that begins as it does; None where none is."""
     import difflib  # only on the way to an error
 
-    nearest = difflib.get_close_matches(shown.lower(), words, n=1, cutoff=0.4)
-    return f" (did you mean {nearest[0]}?)" if nearest else ""
+    found = difflib.get_close_matches(typed.lower(), words, n=1, cutoff=0.6)
+    found += [word for word in words if typed and (word.startswith(typed) or typed.startswith(word))]
+    return found[0] if found else None

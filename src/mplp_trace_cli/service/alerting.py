@@ -286,7 +286,7 @@ def _chosen(alerts: AlertSet, names: str | Collection[str] | None) -> list[Parse
         if name not in known:
             raise InvalidInput(
                 f"there is no alert rule {name!r}{nearest_word([*known], name)}",
-                hint=f"there are {', '.join(known)}" if known else None,
+                hint=f"there are {', '.join(known)}" if known else "mplp-trace alerts list",
             )
     return [known[name] for name in dict.fromkeys(names)]
 

@@ -14,6 +14,7 @@ import typer
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.cli import output, values
+from mplp_trace_cli.cli.app import CommandGroup
 from mplp_trace_cli.cli.options import SHAPE, Format, Json, Limit, pagination, tell_total
 from mplp_trace_cli.cli.settings import current, open_service
 from mplp_trace_cli.cli.views import alerts_table, formats
@@ -22,16 +23,15 @@ from mplp_trace_cli.domain.alerts.alert import AlertState, alert_title
 from mplp_trace_cli.domain.alerts.report import AlertChangeKind, AlertDelivery, AlertReport, Undelivered
 from mplp_trace_cli.domain.words import counted
 
-alerts_command = typer.Typer(
-    help="Check alert rules, tell people, and see what became of it.",
-    no_args_is_help=True,
-    add_completion=False,
+alerts_command = CommandGroup(
+    "Check alert rules, tell people, and see what became of it.",
+    dict.fromkeys(("check", "list", "history", "ack", "test", "watch"), "alerts"),
+    "mplp-trace alerts check",
 )
 Rules = Annotated[list[str] | None, typer.Option("--rule", metavar="NAME", help="This rule alone.")]
 Rule = Annotated[str, typer.Argument(metavar="RULE", help="Name of the rule.", show_default=False)]
 
 
-@alerts_command.command("check", epilog="Example: mplp-trace alerts check --at 2026-03-04T15:00:00Z")
 def check_command(
     at: Annotated[
         str | None, typer.Option(metavar="TIME", help="As of then: nothing is remembered or sent.")
@@ -109,7 +109,6 @@ def tell_deliveries(deliveries: Iterable[AlertDelivery]) -> None:
             output.warning(f"{alert} is {one.state.value}: {one.action} failed: {one.error} ({later})")
 
 
-@alerts_command.command("list", epilog="Example: mplp-trace alerts list")
 def list_command(format_: Format = None, json_: Json = False) -> None:
     """List every alert as the last check left it, and what could not be sent; evaluates nothing."""
     chosen = formats.chosen_format(format_, json_)
@@ -129,7 +128,6 @@ def _undelivered(one: Undelivered) -> str:
     return f"{alert_title(one.rule, one.group)}: {one.action} failed: {one.error} ({later})"
 
 
-@alerts_command.command("history", epilog="Example: mplp-trace alerts history --limit 20")
 def history_command(
     rule: Annotated[str | None, typer.Option("--rule", metavar="NAME", help="This rule alone.")] = None,
     limit: Limit = None,
@@ -149,9 +147,6 @@ def history_command(
         output.note(f"there is no alert rule {rule!r}; there are {', '.join(names) or 'none'}")
 
 
-@alerts_command.command(
-    "ack", epilog='Example: mplp-trace alerts ack high-error-rate --message "the gateway, we are on it"'
-)
 def ack_command(
     rule: Rule,
     group: Annotated[
@@ -185,7 +180,6 @@ def _user() -> str | None:
         return None
 
 
-@alerts_command.command("test", epilog="Example: mplp-trace alerts test high-error-rate")
 def test_command(rule: Rule, format_: Format = None, json_: Json = False) -> int:
     """Send a sample by each action of a rule; exit 2 when one could not be sent."""
     chosen = formats.chosen_format(format_, json_)
@@ -196,7 +190,6 @@ def test_command(rule: Rule, format_: Format = None, json_: Json = False) -> int
     return 2 if any(one.error is not None for one in ended) else 0
 
 
-@alerts_command.command("watch", epilog="Example: mplp-trace alerts watch --interval 1m")
 def watch_command(
     interval: Annotated[str, typer.Option(metavar="DURATION", help="How often.")] = "30s",
     count: Annotated[
@@ -214,3 +207,11 @@ def watch_command(
     from mplp_trace_cli.cli.commands.alerts_watch import watch
 
     watch(interval, count, rule, format_)
+
+
+check_command.example = "mplp-trace alerts check --at 2026-03-04T15:00:00Z"  # type: ignore[attr-defined]
+list_command.example = "mplp-trace alerts list"  # type: ignore[attr-defined]
+history_command.example = "mplp-trace alerts history --limit 20"  # type: ignore[attr-defined]
+ack_command.example = 'mplp-trace alerts ack high-error-rate --message "on it"'  # type: ignore[attr-defined]
+test_command.example = "mplp-trace alerts test high-error-rate"  # type: ignore[attr-defined]
+watch_command.example = "mplp-trace alerts watch --interval 1m"  # type: ignore[attr-defined]

@@ -42,7 +42,7 @@ def _format(given: str | None) -> str:
     usual = "jsonl" if os.environ.get(formats.FORMAT_VARIABLE) == "jsonl" else "table"
     chosen = given or usual
     if chosen not in _FORMATS:
-        raise InvalidInput(f"format: {unknown_word(_FORMATS, chosen)}")
+        raise InvalidInput(f"--format: {unknown_word(_FORMATS, chosen)}")
     return chosen
 
 

@@ -11,7 +11,7 @@ import typer
 from mplp_trace_cli.cli import output, values
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.config import CONTEXT_VARIABLE
-from mplp_trace_cli.domain.enums import TraceType
+from mplp_trace_cli.domain.enums import TraceType, parse_word
 from mplp_trace_cli.domain.json_text import add_members
 from mplp_trace_cli.domain.requests import CreateTraceRequest
 from mplp_trace_cli.domain.trace import DEFAULT_CONTEXT
@@ -91,7 +91,7 @@ def trace_request(
     return CreateTraceRequest(
         context_id=asked.context or os.environ.get(CONTEXT_VARIABLE) or DEFAULT_CONTEXT,
         name=asked.name,
-        trace_type=asked.type_,
+        trace_type=parse_word(TraceType, asked.type_, "--type").value,
         execution_id=asked.execution,
         description=asked.description,
         metadata=add_members(said or "{}", members, said_by) if members else said,

@@ -36,7 +36,12 @@ def dashboard_command(
     ] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Where it ends; now.")] = None,
     metrics: Annotated[
-        str, typer.Option(metavar="METRIC,…", help=f"What to chart: {', '.join(FIGURES)}.")
+        str,
+        typer.Option(
+            metavar="METRIC,…",
+            help=f"What to chart: {', '.join(FIGURES)}; by default {', '.join(DEFAULT_METRICS)}.",
+            show_default=False,
+        ),
     ] = ",".join(DEFAULT_METRICS),
     group_by: Annotated[
         str | None,
@@ -55,9 +60,10 @@ def dashboard_command(
     asked = Asked(
         filters.Span(since, until, None, None), tuple(name.strip() for name in metrics.split(",")), group_by
     )
+    seconds = _seconds(interval)
     with open_service() as service:
         if watch:
-            _watch(service, asked, chosen, _seconds(interval))
+            _watch(service, asked, chosen, seconds)
         data = asked.answer(service)
         if html is not None:
             _write_page(html, data, service.paths)

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from mplp_trace_cli.cli import values
-from mplp_trace_cli.cli.app import LazyCommands, made_command
+from mplp_trace_cli.cli.app import CommandGroup
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.requests import RecordMetricRequest
-
-_ROOM = "mplp_trace_cli.cli.commands"
-_HOMES = {
-    "show": "metrics_show",
-    "export": "metrics_export",
-    "collect": "metrics_collect",
-    "set": "metrics",
-    "inc": "metrics",
-    "observe": "metrics",
-}
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the metric.", show_default=False)]
 Value = Annotated[str, typer.Argument(metavar="VALUE", help="A number.", show_default=False)]
@@ -42,24 +30,18 @@ Timestamp = Annotated[str | None, typer.Option(metavar="TIME", help="When it was
 BestEffort = Annotated[bool, typer.Option("--best-effort", help="Never fail: warn and exit 0.")]
 
 
-class MetricsGroup(TyperGroup):
-    """The commands of `metrics`, each made when it is run."""
-
-    def __init__(self, **attributes: Any) -> None:
-        super().__init__(**{**attributes, "commands": None})
-        self.commands = LazyCommands(_HOMES, _command)
-
-
-def _command(name: str) -> Any:
-    return made_command(name, getattr(import_module(f"{_ROOM}.{_HOMES[name]}"), f"{name}_command"))
-
-
-metrics_command = typer.Typer(cls=MetricsGroup, no_args_is_help=True, add_completion=False)
-
-
-@metrics_command.callback()
-def _metrics() -> None:
-    """Record metrics, measure the system, and tell what metrics amount to."""
+metrics_command = CommandGroup(
+    "Record metrics, measure the system, and tell what metrics amount to.",
+    {
+        "show": "metrics_show",
+        "export": "metrics_export",
+        "collect": "metrics_collect",
+        "set": "metrics",
+        "inc": "metrics",
+        "observe": "metrics",
+    },
+    "mplp-trace metrics show --since 1h",
+)
 
 
 def set_command(
@@ -144,6 +126,6 @@ _NEGATIVE_NUMBERS = {"ignore_unknown_options": True}
 """`-5` is a value, not an option."""
 
 set_command.settings = inc_command.settings = observe_command.settings = _NEGATIVE_NUMBERS  # type: ignore[attr-defined]
-set_command.example = "mplp-trace metrics set queue_depth 17 --unit jobs --label queue=mail"  # type: ignore[attr-defined]
+set_command.example = "mplp-trace metrics set queue_depth 17 --label queue=mail"  # type: ignore[attr-defined]
 inc_command.example = "mplp-trace metrics inc pages_read 12"  # type: ignore[attr-defined]
 observe_command.example = "mplp-trace metrics observe llm_latency 212 --unit ms"  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
-from mplp_trace_cli.cli import filters, options, output
+from mplp_trace_cli.cli import filters, options, output, values
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.cli.views import formats
 from mplp_trace_cli.cli.views.metrics_table import CELLS, for_people
@@ -56,7 +56,8 @@ def show_command(
     with open_service() as service:
         range_ = filters.Span(since, until, None, None).fields(service.now())["time_range"]
         trend = 0 if bucket or chosen not in ("table", "markdown") else CELLS
-        request = MetricsRequest(range_, type_, name or (), bucket, trend)
+        kinds = values.each_word(MetricCategory, type_, "--type")
+        request = MetricsRequest(range_, kinds or None, name or (), bucket, trend)
         data = service.get_metrics(request).unwrap()
     series = sorted(data, key=lambda one: one.bucket or 0)
     part = _page(series, asked)

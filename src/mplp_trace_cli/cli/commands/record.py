@@ -80,7 +80,7 @@ def record_command(
         request = RecordEventRequest(
             trace_id=service.resolve_open(trace) if trace else wanted,
             event_type=event_type,
-            level=level,
+            level=values.word(Level, level, "--level"),
             message=message,
             data=values.json_object(data, set_ or (), ("--data", "--set")),
             timestamp=values.moment(timestamp, service.now(), "--timestamp"),

@@ -9,6 +9,7 @@ import typer
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.cli import output
+from mplp_trace_cli.cli.app import CommandGroup
 from mplp_trace_cli.cli.options import Format, Json, Limit, Page, pagination, tell_total
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.cli.views import formats
@@ -16,10 +17,10 @@ from mplp_trace_cli.cli.views.counts import counts_text
 from mplp_trace_cli.domain.errors import InvalidInput, NotFound
 from mplp_trace_cli.domain.words import counted
 
-rejects_command = typer.Typer(
-    help="Look at, retry or clear the lines that could not be recorded.",
-    no_args_is_help=True,
-    add_completion=False,
+rejects_command = CommandGroup(
+    "Look at, retry or clear the lines that could not be recorded.",
+    dict.fromkeys(("list", "show", "retry", "clear"), "rejects"),
+    "mplp-trace rejects list",
 )
 _COLUMNS = (
     Column("id"),
@@ -35,7 +36,6 @@ Ids = Annotated[list[int] | None, typer.Argument(metavar="ID...", help="Which on
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 
-@rejects_command.command("list", epilog="Example: mplp-trace rejects list")
 def list_command(page: Page = 1, limit: Limit = None, format_: Format = None, json_: Json = False) -> None:
     """List rejected lines: where each stood and why it was rejected."""
     chosen = formats.chosen_format(format_, json_)
@@ -59,7 +59,6 @@ def list_command(page: Page = 1, limit: Limit = None, format_: Format = None, js
     tell_total(answer, asked, "reject", chosen)
 
 
-@rejects_command.command("show", epilog="Example: mplp-trace rejects show 12")
 def show_command(
     id_: Annotated[int, typer.Argument(metavar="ID", help="Which one.", show_default=False)],
     raw: Annotated[bool, typer.Option("--raw", help="Its bytes alone, as they came.")] = False,
@@ -79,7 +78,6 @@ def show_command(
     output.answer(f"{'raw':<8}{output.visible(row[4].decode('utf-8', 'backslashreplace'))}")
 
 
-@rejects_command.command("retry", epilog="Example: mplp-trace rejects retry --all --create-missing")
 def retry_command(
     ids: Ids = None,
     all_: All = False,
@@ -95,7 +93,6 @@ def retry_command(
     return 1 if counts.rejected else 0
 
 
-@rejects_command.command("clear", epilog="Example: mplp-trace rejects clear --all")
 def clear_command(ids: Ids = None, all_: All = False) -> None:
     """Delete rejected lines."""
     with open_service() as service:
@@ -106,3 +103,9 @@ def _chosen(ids: list[int] | None, everything: bool) -> list[int]:
     if bool(ids) == everything:
         raise InvalidInput("rejects: name ids, or --all", hint="mplp-trace rejects list")
     return ids or []
+
+
+list_command.example = "mplp-trace rejects list"  # type: ignore[attr-defined]
+show_command.example = "mplp-trace rejects show 12"  # type: ignore[attr-defined]
+retry_command.example = "mplp-trace rejects retry --all --create-missing"  # type: ignore[attr-defined]
+clear_command.example = "mplp-trace rejects clear --all"  # type: ignore[attr-defined]

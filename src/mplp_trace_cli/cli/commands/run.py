@@ -26,7 +26,7 @@ from mplp_trace_cli.cli.commands.create import (
 )
 from mplp_trace_cli.cli.commands.wrapped import (
     BestEffort,
-    Command,
+    CommandLine,
     RequireRecording,
     WrappingCommand,
     run_wrapped,
@@ -43,7 +43,7 @@ from mplp_trace_cli.storage.processes import this_process
 
 def run_command(
     name: Name,
-    command: Command,
+    command: CommandLine,
     context: Context = None,
     execution: Execution = None,
     type_: Type = TraceType.WORKFLOW_EXECUTION.value,
@@ -78,7 +78,7 @@ def step_command(
     stage: Annotated[
         str, typer.Argument(metavar="STAGE", help="What the stage is called.", show_default=False)
     ],
-    command: Command,
+    command: CommandLine,
     trace: Annotated[
         str | None,
         typer.Option(

@@ -83,6 +83,6 @@ def schema_command(format_: Format = None, json_: Json = False) -> None:
 
 
 sql_command.example = (  # type: ignore[attr-defined]
-    'mplp-trace sql "SELECT event_type, count(*) FROM events GROUP BY 1 ORDER BY 2 DESC"'
+    'mplp-trace sql "SELECT event_type, count(*) FROM events GROUP BY 1"'
 )
 schema_command.example = "mplp-trace schema"  # type: ignore[attr-defined]

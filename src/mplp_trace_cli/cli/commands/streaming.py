@@ -10,7 +10,7 @@ from mplp_trace_cli.cli import output, signals
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.cli.views.counts import counts_text
 from mplp_trace_cli.config import CONTEXT_VARIABLE, TRACE_VARIABLE
-from mplp_trace_cli.domain.enums import Level, parse_word
+from mplp_trace_cli.domain.enums import Level
 from mplp_trace_cli.domain.words import counted
 
 STDIN = 0
@@ -37,7 +37,7 @@ def record_stream(options: StreamOptions) -> int:
     gc.disable()  # plain rows without cycles: collecting them costs a third of the time
     with open_service() as service:
         trace = service.resolve_open(options.trace) if options.trace else os.environ.get(TRACE_VARIABLE)
-        level = parse_word(Level, options.level, "level").value if options.level else None
+        level = values.word(Level, options.level or None, "--level")
         defaults = {"trace_id": trace, "level": level, "source": options.source}
         given = {name: value for name, value in defaults.items() if value is not None}
         request = StreamRequest(

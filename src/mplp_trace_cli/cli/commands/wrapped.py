@@ -6,16 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 from typer.exceptions import TyperException
 
 from mplp_trace_cli.cli import output
+from mplp_trace_cli.cli.app import Command
 from mplp_trace_cli.cli.settings import OWN_FAILURE, USER_UMASK
+from mplp_trace_cli.cli.usage import HELP_OPTIONS
 from mplp_trace_cli.domain.errors import InvalidInput, TraceError
 from mplp_trace_cli.process.wrapping import Begun, Wrapping, wrap
 
 MARK = "--"
-Command = Annotated[
+CommandLine = Annotated[
     list[str], typer.Argument(metavar="-- COMMAND...", help="What is run.", show_default=False)
 ]
 RequireRecording = Annotated[
@@ -26,12 +27,12 @@ BestEffort = Annotated[
 ]
 
 
-class WrappingCommand(TyperCommand):
+class WrappingCommand(Command):
     """A command whose own arguments end at the first `--`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Reads the arguments; raises InvalidInput when the command does not stand where it should."""
-        if "--help" in args[: _place(args)]:
+        if not {*HELP_OPTIONS}.isdisjoint(args[: _place(args)]):
             return super().parse_args(ctx, ["--help"])
         command = args[_place(args) + 1 :]
         if not command:

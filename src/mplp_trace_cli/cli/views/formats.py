@@ -37,7 +37,8 @@ def chosen_format(given: str | None, as_json: bool) -> str:
     """The format of an asking command; raises InvalidInput."""
     name = "json" if as_json else given or os.environ.get(FORMAT_VARIABLE) or "table"
     if name not in FORMATS:
-        raise InvalidInput(f"format: {unknown_word(FORMATS, name)}")
+        said_by = "--format" if given else FORMAT_VARIABLE
+        raise InvalidInput(f"{said_by}: {unknown_word(FORMATS, name)}")
     return name
 
 
