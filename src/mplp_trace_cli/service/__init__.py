@@ -370,7 +370,7 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
     @operation
     def clear_rejects(self, ids: Sequence[int] = ()) -> int:
         """Deletes rejected lines and says how many; none named is all."""
-        from mplp_trace_cli.interchange.loading.retrying import clear_rejects
+        from mplp_trace_cli.storage.keeping.rejects import clear_rejects
 
         with self.pair() as pair:
             return clear_rejects(pair, ids, FLUSH_SECONDS)

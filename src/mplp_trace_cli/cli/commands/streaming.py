@@ -6,7 +6,7 @@ import gc
 import os
 from dataclasses import dataclass
 
-from mplp_trace_cli.cli import output, signals
+from mplp_trace_cli.cli import output, signals, values
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.cli.views.counts import counts_text
 from mplp_trace_cli.config import CONTEXT_VARIABLE, TRACE_VARIABLE

@@ -141,6 +141,9 @@ def serve(works: Mapping[str, Work]) -> None:
 
 
 if __name__ == "__main__":
+    from mplp_trace_cli.storage.no_pandas import leave_pandas_out
+
+    leave_pandas_out()
     from mplp_trace_cli.storage.mending.checks import examine_files
     from mplp_trace_cli.storage.mending.salvage import WORKS
 
