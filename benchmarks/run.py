@@ -21,6 +21,7 @@ import psutil
 import rows_alerts
 import rows_asking
 import rows_chrome
+import rows_completion
 import rows_figures
 import rows_keeping
 import rows_live
@@ -84,6 +85,7 @@ ROWS: dict[str, Row] = {
     "ask": rows_asking.ask,
     "figures": rows_figures.many,
     "small": rows_figures.few,
+    "completion": rows_completion.completion,
     "collector": rows_metrics.collector,
     "tail": rows_live.tail,
     "alerts": rows_alerts.alerts,

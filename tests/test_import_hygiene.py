@@ -32,7 +32,7 @@ import sys
 sys.argv = ["mplp-trace", *{arguments!r}]
 from mplp_trace_cli.cli.main import main
 code = main()
-print(code, ",".join(sorted({heavy!r} & set(sys.modules))), file=sys.stderr)
+print(code, ",".join(name for name in {heavy!r} if sys.modules.get(name)), file=sys.stderr)
 """
 _READS = {"duckdb"}
 _TELLS = {"duckdb", "rich"}

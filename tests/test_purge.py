@@ -20,7 +20,7 @@ from mplp_trace_cli.domain.errors import InvalidInput, StoreBusy
 from mplp_trace_cli.domain.ids import new_id
 from mplp_trace_cli.domain.times import DAY_US, format_instant
 from mplp_trace_cli.service import TraceManagementService, Wiring
-from mplp_trace_cli.storage.inbox import Inbox
+from mplp_trace_cli.storage.inbox import Inbox, recent_traces
 from mplp_trace_cli.storage.paths import StorePaths
 from tests.conftest import Cli
 from tests.helpers_kills import Killer, opened
@@ -165,7 +165,7 @@ def test_a_purged_trace_is_offered_nowhere_and_its_id_is_free(db: Path) -> None:
         service.complete_trace("ended").unwrap()
         clock.pass_seconds(60)
         assert service.purge(before=clock(), dry_run=False).unwrap().traces == 2
-        assert [one for one, _ in service.recent_traces("")] == ["open"]
+        assert [one for one, _ in recent_traces(service.paths, "")] == ["open"]
         assert service.resolve_trace("@last") == "open"
         late = service.record_event(trace_id="expired", event_type="e")
         assert late.error is not None

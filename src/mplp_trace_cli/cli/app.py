@@ -106,6 +106,10 @@ class Command(TyperCommand):
 class LazyGroup(TyperGroup):
     """A command with commands of its own, each made when it is first looked at."""
 
+    def list_commands(self, _ctx: Any) -> list[str]:
+        """The names, which make no command: a shell completes those that begin as the word does."""
+        return [*self.commands.keys()]
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that is meant; raises InvalidInput for one that there is not."""
         name = args[0]

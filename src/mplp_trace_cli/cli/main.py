@@ -30,6 +30,8 @@ from mplp_trace_cli.domain.errors import TraceError
 from mplp_trace_cli.storage.no_pandas import leave_pandas_out
 
 DEBUG_VARIABLE = "MPLP_TRACE_DEBUG"
+COMPLETE_VARIABLE = "_MPLP_TRACE_COMPLETE"
+"""What a shell sets when it asks how a line goes on."""
 OK, NEGATIVE, FAILED, INTERRUPTED, CLOSED_STDOUT = 0, 1, 2, 130, 141
 
 
@@ -53,6 +55,9 @@ def main() -> int:
     """Runs the command of `sys.argv` and gives its exit code, its answer flushed."""
     os.umask(0o077)  # what this tool keeps is its owner's alone; exports follow the user's
     leave_pandas_out()
+    if COMPLETE_VARIABLE in os.environ:
+        # Typer would load Rich, which takes longer than all else, and read the names of traces as its markup.
+        sys.modules["rich"] = None  # type: ignore[assignment]
     output.stand_in()
     try:
         signals.listen()

@@ -12,7 +12,6 @@ from mplp_trace_cli.cli import output
 from mplp_trace_cli.cli.settings import USER_UMASK
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.words import humane_bytes
-from mplp_trace_cli.interchange.exporting.targets import STDOUT, text_stream, whole_file
 
 if TYPE_CHECKING:
     from mplp_trace_cli.storage.paths import StorePaths
@@ -28,6 +27,8 @@ def write_page(path: str, make: Callable[[], str], store: StorePaths) -> None:
 
     Raises StorageFailed, and InvalidInput for what belongs to the store.
     """
+    from mplp_trace_cli.interchange.exporting.targets import STDOUT, text_stream, whole_file
+
     if not path:
         raise InvalidInput("--html: names no file", hint="--html page.html")
     whole = nullcontext(path) if path == STDOUT else whole_file(path, USER_UMASK, store)

@@ -13,6 +13,7 @@ from mplp_trace_cli.domain.enums import Level, TraceStatus, TraceType, parse_wor
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.json_text import add_members, check_object, value_text
 from mplp_trace_cli.domain.times import parse_duration, parse_moment
+from mplp_trace_cli.domain.visible import visible
 
 
 def split_pair(text: str, option: str) -> tuple[str, str]:
@@ -124,12 +125,18 @@ def complete_event_type(incomplete: str) -> list[tuple[str, str]]:
 
 def complete_trace(incomplete: str) -> list[tuple[str, str]]:
     """The newest traces whose id begins so, with their names: asked of the inbox alone."""
-    from mplp_trace_cli.cli.settings import open_service
+    # Without a service, whose modules a waiting shell would pay for.
+    from mplp_trace_cli.cli.settings import current
+    from mplp_trace_cli.config import load_options, resolve_store
     from mplp_trace_cli.domain.errors import TraceError
+    from mplp_trace_cli.storage.inbox import recent_traces
+    from mplp_trace_cli.storage.paths import StorePaths
 
+    named = current()
     try:
-        with open_service() as service:
-            recent = service.recent_traces(incomplete)
+        paths = StorePaths.at(resolve_store(named.db, load_options(named.config)))
+        recent = recent_traces(paths, incomplete)
     except TraceError:
         return []
-    return [("@last", "the newest trace")] * "@last".startswith(incomplete or "@") + recent
+    shown = [(trace_id, visible(name)) for trace_id, name in recent]
+    return [("@last", "the newest trace")] * "@last".startswith(incomplete or "@") + shown

@@ -5,7 +5,6 @@ Light to import: what only asks, loads or exports is imported by the method that
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -248,13 +247,6 @@ class TraceManagementService(FollowingService, KeepingService, MendingService, A
         """The open trace that an id, a unique prefix or `@last` means; raises NotFound, AmbiguousId."""
         with self._lock:
             return self.recorder.resolve(text, self._wiring.clock())
-
-    def recent_traces(self, prefix: str) -> list[tuple[str, str]]:
-        """Ids and names of the newest traces whose id begins so, asked of the inbox alone."""
-        from mplp_trace_cli.storage.inbox import Inbox
-
-        with contextlib.closing(Inbox(self._wiring.paths, writable=False)) as inbox:
-            return inbox.recent(prefix)
 
     # -- moving data -------------------------------------------------------------------------------
 

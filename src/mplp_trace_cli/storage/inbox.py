@@ -481,3 +481,9 @@ def _make(path: str) -> None:
     with new_file(path, Inbox.kind, Inbox.version) as db:
         db.executescript(f"BEGIN;{statement('inbox')}COMMIT;")
         db.execute("INSERT INTO meta VALUES ('inbox_id', ?)", (str(uuid.uuid4()),))
+
+
+def recent_traces(paths: StorePaths, prefix: str) -> list[tuple[str, str]]:
+    """Ids and names of the newest traces whose id begins so, asked of the inbox alone."""
+    with contextlib.closing(Inbox(paths, writable=False)) as inbox:
+        return inbox.recent(prefix)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,12 +12,13 @@ from mplp_trace_cli.analysis.answers import Answer, Column, Kind
 from mplp_trace_cli.cli import options, output, values
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.cli.views import formats
-from mplp_trace_cli.cli.views.diff_table import write_for_people
-from mplp_trace_cli.domain.comparing.changes import Change
-from mplp_trace_cli.domain.comparing.diff import DiffRow, TraceDiff, diff_traces
 from mplp_trace_cli.domain.errors import InvalidInput
-from mplp_trace_cli.domain.trace import Trace
 from mplp_trace_cli.domain.words import counted
+
+if TYPE_CHECKING:
+    from mplp_trace_cli.domain.comparing.changes import Change
+    from mplp_trace_cli.domain.comparing.diff import DiffRow, TraceDiff
+    from mplp_trace_cli.domain.trace import Trace
 
 _COLUMNS = (
     Column("kind"),
@@ -58,7 +59,8 @@ def diff_command(
     json_: options.Json = False,
 ) -> int:
     """Compare two traces: what is missing, new, moved, slower or changed; exit code 1 when they differ."""
-    from mplp_trace_cli.analysis.lookup import get_trace, resolve_trace
+    from mplp_trace_cli.analysis.lookup import get_trace, resolve_trace  # not while a shell completes
+    from mplp_trace_cli.domain.comparing.diff import diff_traces
 
     chosen = formats.chosen_format(format_, json_)
     percent = _percent(threshold)
@@ -91,6 +93,8 @@ def _write(found: TraceDiff, rows: Sequence[DiffRow], chosen: str) -> None:
         if found.changes:
             output.note(f"the traces differ in {', '.join(change.path for change in found.changes)}")
     else:
+        from mplp_trace_cli.cli.views.diff_table import write_for_people
+
         write_for_people(found, rows, chosen)
 
 

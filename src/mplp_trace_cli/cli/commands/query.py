@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mplp_trace_cli.analysis.queries import query_events, query_traces
 from mplp_trace_cli.cli import filters, options
 from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.cli.views import formats
@@ -34,6 +33,8 @@ def query_command(
     json_: options.Json = False,
 ) -> None:
     """List traces, newest first, or groups of them; a filter given twice widens, others narrow."""
+    from mplp_trace_cli.analysis.queries import query_traces  # not while a shell completes a line
+
     chosen = formats.chosen_format(format_, json_)
     span = filters.Span(since, until, min_duration, max_duration)
     given = filters.TraceOptions(context, execution, type_, status, tag, name, meta, has_errors, text, span)
@@ -80,6 +81,7 @@ def events_command(
 ) -> None:
     """List events, oldest first, or groups of them; a filter given twice widens, others narrow."""
     from mplp_trace_cli.analysis.lookup import resolve_trace
+    from mplp_trace_cli.analysis.queries import query_events
 
     chosen = formats.chosen_format(format_, json_)
     span = filters.Span(since, until, min_duration, max_duration)

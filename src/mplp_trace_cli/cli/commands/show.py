@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mplp_trace_cli.analysis.lookup import LAST, get_trace, resolve_trace
-from mplp_trace_cli.analysis.results import TraceWithEvents
 from mplp_trace_cli.cli import output, values
-from mplp_trace_cli.cli.commands.query import events_command
 from mplp_trace_cli.cli.options import Format, Json
 from mplp_trace_cli.cli.pages import Html, write_page
 from mplp_trace_cli.cli.settings import open_service
@@ -24,6 +21,9 @@ from mplp_trace_cli.domain.processes import PROCESS_KEY
 from mplp_trace_cli.domain.times import format_instant, from_datetime
 from mplp_trace_cli.domain.trace import Trace
 from mplp_trace_cli.storage.paths import StorePaths
+
+if TYPE_CHECKING:
+    from mplp_trace_cli.analysis.results import TraceWithEvents
 
 SHOWN_EVENTS = 200
 
@@ -47,8 +47,12 @@ def show_command(
     json_: Json = False,
 ) -> None:
     """Show a trace: what it is, how it went, and its events as a tree with a time line."""
+    from mplp_trace_cli.analysis.lookup import LAST, get_trace, resolve_trace  # not while a shell completes
+
     chosen = "html" if html is not None else formats.chosen_format(format_, json_)
     if chosen in ("jsonl", "csv", "markdown"):
+        from mplp_trace_cli.cli.commands.query import events_command
+
         events_command(trace=[trace or os.environ.get(TRACE_VARIABLE) or LAST], limit=events, format_=chosen)
         return
     most = SHOWN_EVENTS if events is None and chosen == "table" else events

@@ -171,4 +171,7 @@ def _answer(decoder: LineDecoder, translator: Translator | None, chunk: Chunk) -
 
 
 if __name__ == "__main__":
+    from mplp_trace_cli.storage.no_pandas import leave_pandas_out
+
+    leave_pandas_out()
     _serve()
