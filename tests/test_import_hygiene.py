@@ -72,7 +72,7 @@ ALLOWED: dict[str, set[str]] = {
     # watching
     "dashboard": _READS,
     "dashboard --json": _READS,
-    "dashboard --html -": {"duckdb", "altair", "vl_convert"},
+    "dashboard --html -": {"duckdb", "altair", "vl_convert", "platformdirs"},
     "metrics show": _TELLS,
     "metrics show --json": _READS,
     "metrics export": {"duckdb", "prometheus_client"},

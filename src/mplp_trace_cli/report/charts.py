@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mplp_trace_cli.domain.extras import missing_extra
+from mplp_trace_cli.report.cache import cached
 
 HEIGHT = 170
 MOST_DOTS = 48
@@ -101,9 +102,14 @@ def rows_of(marks: Sequence[Mark]) -> list[dict[str, Any]]:
 def bundle() -> str:
     """The scripts of Vega, Vega-Lite and Vega-Embed as one, for the version that Altair writes."""
     version = ".".join(_altair().SCHEMA_VERSION.split(".")[:2])
+    from importlib import metadata
+
     import vl_convert
 
-    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
+    def made() -> str:
+        return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
+
+    return cached(f"vega-lite-{version}-{metadata.version('vl-convert-python')}.js", made)
 
 
 def _altair() -> Any:
