@@ -174,8 +174,8 @@ def test_format_of_the_environment(asked: Cli) -> None:
     done = asked("query", env={"MPLP_TRACE_FORMAT": "jsonn"})
     assert (done.code, done.stderr) == (
         2,
-        "error: MPLP_TRACE_FORMAT: 'jsonn' is not one of table, json, jsonl, csv, markdown "
-        "(did you mean json?)\n",
+        "error: MPLP_TRACE_FORMAT: 'jsonn' is not one of table, json, jsonl, csv, markdown"
+        " (did you mean json?)\n",
     )
 
 
