@@ -572,6 +572,14 @@ def test_what_is_broken_as_a_whole(loader: Loader, text: str) -> None:
     assert loader.rows("SELECT * FROM events") == []
 
 
+def test_members_on_several_lines(loader: Loader) -> None:
+    """What stands beside the elements may be written on lines of its own, in files of others as in ours."""
+    given = {"otherData": {"v": "1", "w": [1, 2]}, "traceEvents": [element("i", 0)]}
+    counts = loader.load(json.dumps(given, indent=2))
+    assert (counts.traces, counts.events, counts.rejected) == (1, 1, 0)
+    assert loader.trace()["metadata"]["chrome"]["otherData"] == given["otherData"]
+
+
 def test_clocks_that_began_some_other_time(loader: Loader) -> None:
     """A file that says when its clock began is believed, else its last event is when it was written."""
     small = [{"ph": "i", "name": "a", "ts": "1000"}, {"ph": "X", "name": "b", "ts": 2000.25, "dur": 1000}]

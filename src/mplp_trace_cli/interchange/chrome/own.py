@@ -20,7 +20,7 @@ _EXACT = ("name", "args", "duration_ms", "sample")
 _DEPTH_AROUND = 2
 """By so many levels an element is deeper than the data that lie in it."""
 _EVENT = re.compile(rb'\{[ \t]*(?="event_id"[ \t]*:)')
-_DOUBTS = (msgspec.MsgspecError, JsonFault, UnicodeDecodeError, RecursionError, OverflowError)
+_DOUBTS = (msgspec.MsgspecError, JsonFault, UnicodeError, RecursionError, OverflowError)
 
 
 class _Element(msgspec.Struct, gc=False):

@@ -107,7 +107,7 @@ class ChromeDocument(JsonCursor):
     def __init__(self, stream: Readable, head: bytes, name: str) -> None:
         super().__init__(stream, head, name)
         self.members: list[tuple[str, str]] = []
-        """What an object has beside its elements: keys and texts."""
+        """What an object has beside its elements: keys and texts, each on one line."""
         self.cut: str | None = None
         """The beginning of an element in the middle of which the text ends."""
 
@@ -134,7 +134,7 @@ class ChromeDocument(JsonCursor):
             self.expect("}")
 
     def _keep(self, key: str, text: str) -> None:
-        self.members.append((key, text))
+        self.members.append((key, one_line(text)))
         value = json.loads(text) if key == "otherData" else None
         if isinstance(value, dict) and value.get("producer") == PRODUCER:
             self.is_own = True
