@@ -199,7 +199,7 @@ class _Reader:
                 return
         except _FAULTS:
             found.cut(before)
-        self._parts(_renamed(line) if is_old else line, found)
+        self._parts(line, found, is_old=is_old)
 
     def _whole(self, body: _WholeBody, found: Records) -> bool:
         """Adds the lines of a body that was read at once; False when it has none of the lists."""
@@ -218,16 +218,13 @@ class _Reader:
                     _metric(metric, home, found)
         return any(one is not None for one in lists)
 
-    def _parts(self, line: bytes, found: Records) -> None:
+    def _parts(self, line: bytes, found: Records, *, is_old: bool) -> None:
         """Adds the lines of a body that is faulty somewhere: part by part, so that the rest is not lost."""
         try:
-            body = _body(line)
+            lists = _lists_of(_renamed(line) if is_old else line)
         except _FAULTS as fault:
             found.fault(line, _reason(fault))
             return
-        lists = (body.resource_spans, body.resource_logs, body.resource_metrics)
-        if lists == (None, None, None) and (said := _object(line)) and said.keys().isdisjoint(REQUESTS):
-            found.fault(line, f"none of {', '.join(REQUESTS)}")
         for elements in lists:
             for raw in elements or ():
                 self._element(bytes(raw), found)
@@ -355,6 +352,15 @@ class _Reader:
 
 def _home(resource: bytes, resource_schema: str, scope: bytes, scope_schema: str) -> Home:
     return Home(resource_of(_object(resource), resource_schema), scope_of(_object(scope), scope_schema))
+
+
+def _lists_of(line: bytes) -> tuple[Raws, ...]:
+    """The lists of a body; raises InvalidInput when it has none of them, though it has something."""
+    body = _body(line)
+    lists = (body.resource_spans, body.resource_logs, body.resource_metrics)
+    if lists == (None, None, None) and (said := _object(line)) and said.keys().isdisjoint(REQUESTS):
+        raise InvalidInput(f"none of {', '.join(REQUESTS)}")
+    return lists
 
 
 def _metric(raw: msgspec.Raw, home: Home, found: Records) -> None:
