@@ -100,6 +100,8 @@ def _elements(tape: _Tape, end: int | None) -> Iterator[bytes]:
             yield from split_element(memoryview(tape.exactly(size)), PIECE_BYTES)
         else:
             yield from _split_on_disk(tape, size)
+    if end is not None and tape.at > end:
+        raise WireFault("a message goes beyond the length of its body")
 
 
 def _split_on_disk(tape: _Tape, size: int) -> Iterator[bytes]:
@@ -160,7 +162,9 @@ class _Tape:
     def skip(self, wire_type: int) -> None:
         """Goes past the value of a field of a newer version."""
         if wire_type == LEN:
-            self.exactly(self.varint() or 0)
+            left = self.varint() or 0
+            while left:  # whatever length it says, no more is held than a part of it
+                left -= len(self.exactly(min(left, CHUNK_BYTES)))
         elif wire_type == 0:
             self.varint()
         elif wire_type in (1, 5):

@@ -97,6 +97,7 @@ def with_length(tag: int, parts: list[bytes | Buffer]) -> bytes:
 def split_element(element: Buffer, most: int) -> Iterator[bytes]:
     """A large element as several of about `most` bytes, each with its tag, its resource and its scope."""
     around, scopes = _parted(element)
+    most = max(most, sum(map(len, around)))  # else what every piece repeats would be most of each
     parts: list[bytes | Buffer] = []
     size = 0
     for scope in scopes:
@@ -115,6 +116,7 @@ def _split_scope(scope: Buffer, most: int) -> Iterator[bytes]:
         yield with_length(_SCOPES, [scope])
         return
     around, records = _parted(scope)
+    most = max(most, sum(map(len, around)))
     parts: list[bytes | Buffer] = []
     size = 0
     for record in records:
