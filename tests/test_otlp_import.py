@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
+from mplp_trace_cli.domain.errors import BrokenFile
 from mplp_trace_cli.interchange.decoding.rows import line_of
 from mplp_trace_cli.interchange.otlp import bodies
 from mplp_trace_cli.interchange.otlp.own import SCOPE
@@ -303,6 +306,33 @@ def test_a_broken_body_is_refused_whole(cli: Cli, frame: bool) -> None:
     assert asked(cli, "SELECT count(*) AS n FROM events")[0]["n"] == 0
 
 
+def test_lengths_that_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more is read for them than there is, and none reaches into the next body."""
+    monkeypatch.setattr(bodies, "PIECE_BYTES", 300)
+    data = encoded(span_body(*many_spans(20)))
+    for more in (
+        b"\x12" + b"\xff" * 8 + b"\x7f",
+        b"\x0a" + b"\xff" * 8 + b"\x7f",
+        b"\x12\xff\xff\xff\xff\x0f",
+    ):
+        with pytest.raises(BrokenFile, match="in the middle of a message"):
+            list(bodies.body_pieces(io.BytesIO(data + more), b"", "file"))
+    two = framed([data, data])
+    shorter = struct.pack(">I", len(data) - 1) + two[4:]
+    with pytest.raises(BrokenFile, match="beyond the length of its body"):
+        list(bodies.framed_pieces(io.BytesIO(shorter), b"", "file"))
+
+
+def test_what_is_repeated_in_every_piece_is_not_most_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A resource larger than a piece makes the pieces larger, not many."""
+    monkeypatch.setattr(bodies, "PIECE_BYTES", 300)
+    resource = {"attributes": [{"key": "k", "value": {"stringValue": "x" * 10_000}}]}
+    data = encoded(span_body(*many_spans(200), resource=resource))
+    pieces = [chunk.data for chunk in bodies.body_pieces(io.BytesIO(data), b"", "file")]
+    assert sum(map(len, pieces)) < 2 * len(data)
+    assert [row for piece in pieces for row in rows_of(from_protobuf(piece))] == rows_of(from_protobuf(data))
+
+
 def test_what_follows_a_body_is_a_body(cli: Cli) -> None:
     """Zeros after it are none."""
     (cli.folder / "x.pb").write_bytes(encoded(BODY) + b"\0\0")
@@ -462,6 +492,27 @@ def test_a_large_span_is_rejected_as_an_event_of_its_size_is(cli: Cli) -> None:
         assert (counts["events"] + counts["repeated"], counts["rejected"]) == (1, 1)
     reasons = asked(cli, "SELECT DISTINCT reason FROM rejects")
     assert [one["reason"].endswith("more than the 1,048,576 allowed") for one in reasons] == [True]
+
+
+def test_a_resource_larger_than_an_event_is_not_kept_with_every_span(cli: Cli) -> None:
+    """Each reject has its span and the beginning of what it shares: no line that a retry would take."""
+    resource = {"attributes": [{"key": "k", "value": {"stringValue": "x" * (1 << 20)}}]}
+    (cli.folder / "x.jsonl").write_bytes(json_line(span_body(*many_spans(3), resource=resource)))
+    assert json.loads(cli("import", "x.jsonl").stdout)["rejected"] == 3
+    rejects = asked(cli, "SELECT reason, octet_length(raw) AS size, raw::VARCHAR AS raw FROM rejects")
+    assert all("more than the 1,048,576 allowed" in one["reason"] for one in rejects)
+    assert max(one["size"] for one in rejects) < 3_000
+    assert all(span["spanId"] in one["raw"] for span, one in zip(many_spans(3), rejects, strict=True))
+    assert json.loads(cli("rejects", "retry", "--all", "--create-missing").stdout)["rejected"] == 3
+
+
+def test_why_a_load_failed_is_said(cli: Cli) -> None:
+    """That memory is short, where a resource that is nearly too large comes with every span."""
+    resource = {"attributes": [{"key": "k", "value": {"stringValue": "x" * 900_000}}]}
+    (cli.folder / "x.jsonl").write_bytes(json_line(span_body(*many_spans(300), resource=resource)))
+    done = cli("import", "x.jsonl")
+    assert (done.code, done.stderr.startswith("error: out of memory: ")) == (2, True), done.stderr
+    assert asked(cli, "SELECT count(*) AS n FROM events") == [{"n": 0}]
 
 
 def test_a_span_that_is_called_like_a_standard_event(cli: Cli) -> None:

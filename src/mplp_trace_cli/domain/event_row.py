@@ -107,4 +107,9 @@ def _check_size(row: EventRow, check: Checker, most: int) -> None:
         return
     size = sum(len(text.encode()) for text in row if isinstance(text, str))
     if size > most:
-        check.problems.append(f"event: {size:,} bytes of text, more than the {most:,} allowed")
+        check.problems.append(too_large(size, most))
+
+
+def too_large(size: int, most: int) -> str:
+    """What is wrong with an event of so many bytes."""
+    return f"event: {size:,} bytes of text, more than the {most:,} allowed"

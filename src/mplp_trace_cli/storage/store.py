@@ -359,7 +359,8 @@ def streaming(db: Connection, settings: StoreSettings, threads: int | None = Non
     try:
         yield
     finally:
-        with contextlib.suppress(duckdb.ConnectionException):  # closed meanwhile, as Ctrl-C may have it
+        # Closed meanwhile, as Ctrl-C may have it; or its transaction failed, and nothing may hide why.
+        with contextlib.suppress(duckdb.ConnectionException, duckdb.TransactionException):
             db.execute(f"SET threads = {before}")
             db.execute(f"SET memory_limit = '{settings.memory_limit}'")
 

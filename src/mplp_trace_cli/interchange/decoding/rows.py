@@ -9,7 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from mplp_trace_cli.domain.errors import InvalidInput
-from mplp_trace_cli.domain.event_row import EventRow, EventRules, event_row
+from mplp_trace_cli.domain.event_row import EventRow, EventRules, event_row, too_large
 from mplp_trace_cli.domain.standard import STANDARD_EVENTS
 from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.interchange.decoding.translating import Events, Row
@@ -19,7 +19,9 @@ _WIDEST = 4
 """Bytes of a character."""
 _OVERHEAD = 4_096
 """More than the ids of an event have."""
-_DATA, _TIMESTAMP = map(EventRow._fields.index, ("data", "timestamp"))
+_END_SHOWN = 1_024
+"""Characters of what events share that a reject keeps, where that alone is more than an event may have."""
+_TYPE, _DATA, _TIMESTAMP = map(EventRow._fields.index, ("event_type", "data", "timestamp"))
 
 
 def checked_rows(events: Events, rules: EventRules, schema: pa.Schema) -> tuple[pa.RecordBatch, list[Line]]:
@@ -81,19 +83,41 @@ def _doubted(columns: Sequence[Sequence[Any]], rules: EventRules) -> set[int]:
 def _judged(events: Events, doubted: set[int], rules: EventRules) -> tuple[list[Row], list[int], list[Line]]:
     """The rows that are valid and their places, and the others."""
     rows, places, bad = [], [], []
+    sizes = _Sizes()
     for at, (place, row) in enumerate(zip(events.places, events.rows, strict=True)):
         try:
-            kept = _valid(row, rules) if at in doubted else row
+            kept = _valid(row, rules, sizes) if at in doubted else row
         except InvalidInput as fault:
-            bad.append(Line(place, 0, line_of(whole(row)), None, reason=fault.message))
+            bad.append(Line(place, 0, _shown(row, rules), None, reason=fault.message))
         else:
             rows.append(kept)
             places.append(place)
     return rows, places, bad
 
 
-def _valid(row: Row, rules: EventRules) -> Row:
-    return *event_row(whole(row)._asdict(), rules), ""
+class _Sizes(dict[str, int]):
+    """The bytes of texts that many events share, each counted once."""
+
+    def __missing__(self, text: str) -> int:
+        self[text] = len(text.encode())
+        return self[text]
+
+
+def _valid(row: Row, rules: EventRules, sizes: _Sizes) -> Row:
+    """The row; raises InvalidInput. It is not put together for that, else each would have what many share."""
+    if rules.validate_standard_events and row[_TYPE] in STANDARD_EVENTS:
+        return *event_row(whole(row)._asdict(), rules), ""
+    size = sum(len(one.encode()) for one in row[:-1] if isinstance(one, str)) + sizes[row[-1]]
+    if size > rules.max_event_bytes:
+        raise InvalidInput(too_large(size, rules.max_event_bytes))
+    return row
+
+
+def _shown(row: Row, rules: EventRules) -> bytes:
+    """The line that a bad row would be; cut short, so that it is none, where what many share is too much."""
+    if len(row[-1]) > rules.max_event_bytes:
+        row = *row[:-1], row[-1][:_END_SHOWN]
+    return line_of(whole(row))
 
 
 def whole(row: Row) -> EventRow:
