@@ -89,12 +89,17 @@ def table_plan(
 def unique_names(header: Sequence[str]) -> tuple[str, ...]:
     """The names of columns, each once: a repeated one gets a number, one without a name its place."""
     names: dict[str, None] = {}
+    given = frozenset(header)
+    numbers: dict[str, int] = {}
+    """The number to try next for a name: of thousands with one name each is not tried again."""
     for place, name in enumerate(header, start=1):
         free = name or f"column_{place}"
-        number = 2
-        while free in names or (free != name and free in header):
+        number = numbers.get(name, 2)
+        while free in names or (free != name and free in given):
             free = f"{name or 'column'}_{number if name else place + number}"
             number += 1
+        if name:
+            numbers[name] = number
         names[free] = None
     return tuple(names)
 

@@ -10,6 +10,7 @@ import contextlib
 import csv
 import io
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -147,7 +148,7 @@ class _Rows:
         self._delimiter = delimiter
         self._names = [str(at) for at in range(width)]
         self._name = name
-        self._bad: list[tuple[int, Fault]] = []
+        self._bad: deque[tuple[int, Fault]] = deque()
 
     def batches(self) -> Iterator[tuple[pa.RecordBatch, list[Fault]]]:
         """Batches, each with the faults between its rows; the lines of a fault count from the batch."""
@@ -174,7 +175,7 @@ class _Rows:
         """What is wrong before the last of so many rows, and right behind it."""
         faults: list[Fault] = []
         while self._bad and self._bad[0][0] <= first + rows + len(faults):
-            number, fault = self._bad.pop(0)
+            number, fault = self._bad.popleft()
             faults.append(fault._replace(line=number - first))
         return faults
 

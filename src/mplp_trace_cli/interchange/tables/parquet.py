@@ -33,7 +33,9 @@ def looks_like(head: bytes, path: str) -> bool:
 def _read(opened: Opened) -> Iterator[Decoded]:
     name = opened.source.name
     with _seekable(opened) as file, _table(file, name) as table:
-        plan = table_plan(table.schema_arrow.names, opened.mapping, _holds(table), is_text=False)
+        with _errors(name):
+            names, holds = table.schema_arrow.names, _holds(table)
+        plan = table_plan(names, opened.mapping, holds, is_text=False)
         pieces = (Chunk(0, 0, packed(batch, [])) for batch in _batches(table, name))
         parallel = table.metadata.num_rows > _PARALLEL_FROM_ROWS
         yield from decoded_table(pieces, opened.rules, plan, parallel=parallel)
@@ -106,7 +108,7 @@ def _errors(name: str) -> Iterator[None]:
     """Turns what Arrow says of a broken file into BrokenFile."""
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise BrokenFile(
             f"{name} is no Parquet file that can be read: {str(error).splitlines()[0]}"
         ) from error
