@@ -7,13 +7,29 @@ it its seeds and every input that has ever failed, which are the files in `tests
 from __future__ import annotations
 
 import importlib
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 CASES = Path(__file__).parents[1] / "fuzz_cases"
-TARGETS = ("alert_conditions", "lines", "settings", "times")
+TARGETS = (
+    "alert_conditions",
+    "chrome",
+    "compressed",
+    "csv",
+    "documents",
+    "lines",
+    "mplp",
+    "otlp_json",
+    "otlp_protobuf",
+    "parquet",
+    "settings",
+    "times",
+)
 """The modules by name. They are imported late, so that a fuzzer can instrument what they import."""
+
+Mutate = Callable[[random.Random, bytes], bytes]
 
 
 @dataclass(frozen=True)
@@ -25,6 +41,10 @@ class FuzzTarget:
     seeds: Sequence[bytes]
     words: Sequence[bytes] = ()
     """Parts that a fuzzer puts into its inputs."""
+    mutate: Mutate | None = None
+    """Changes an input as one who knows how such inputs are built."""
+    longest: int = 4_096
+    """The most bytes of an input."""
 
 
 def fuzz_target(name: str) -> FuzzTarget:

@@ -32,12 +32,15 @@ MINUTES = {
     "settings": 3,
     "folding": 5,
     "round_trips": 7,
-    "otlp_json": 7,
-    "otlp_protobuf": 5,
-    "chrome": 5,
-    "mplp": 5,
-    "csv": 4,
-    "parquet": 4,
+    "otlp_json": 5,
+    "otlp_protobuf": 4,
+    "chrome": 4,
+    "mplp": 3,
+    "documents": 2,
+    "csv": 3,
+    "parquet": 2,
+    "compressed": 1,
+    "imports": 6,
 }
 """Of each hour, by name."""
 
@@ -68,7 +71,7 @@ def fuzz_bytes(name: str) -> None:
     command = [sys.executable, "-m", "tests.soak.fuzz_target", name, str(folder / "corpus")]
     command += [f"-dict={folder / 'words'}", f"-artifact_prefix={folder / 'failed'}/", f"-seed={SEED}"]
     command += [f"-max_total_time={max(1, round(seconds_of(name)))}", f"-timeout={SECONDS_AN_INPUT}"]
-    command += ["-max_len=4096", "-rss_limit_mb=2048", "-print_final_stats=1"]
+    command += [f"-max_len={fuzz_target(name).longest}", "-rss_limit_mb=2048", "-print_final_stats=1"]
     ended = subprocess.run(command, cwd=PROJECT, stderr=subprocess.PIPE)
     said = ended.stderr.decode(errors="replace")
     if ended.returncode:

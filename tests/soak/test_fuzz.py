@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.fuzz_targets import TARGETS
 from tests.helpers_folding import STEPS, check_folding
+from tests.helpers_foreign import check_seed
 from tests.helpers_lines import RULES, assert_same, check_recorded
 from tests.helpers_round_trips import FILLS, WAYS, check_round_trips
 from tests.soak.fuzzing import MINUTES, fuzz_bytes, fuzz_values
@@ -49,3 +50,8 @@ def test_fuzz_folding() -> None:
 def test_fuzz_round_trips() -> None:
     """A store that goes from format to format stays what it is, but for what a format cannot carry."""
     fuzz_values("round_trips", check_round_trips, FILLS, WAYS, examples=10, shrinks=False)
+
+
+def test_fuzz_imports() -> None:
+    """Of foreign files, changed anywhere, what is taken is all there; what is refused leaves nothing."""
+    fuzz_values("imports", check_seed, st.integers(0, 2**32 - 1), examples=2, shrinks=False)
