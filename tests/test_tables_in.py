@@ -337,6 +337,26 @@ def test_parquet_from_standard_input_and_broken(cli: Cli) -> None:
     assert done.stderr.startswith("error: cut.parquet is no Parquet file that can be read")
 
 
+def test_texts_of_parquet_that_are_no_text_spoil_their_row_alone(cli: Cli) -> None:
+    """Wherever they are: in a column of texts, in one of large texts, in lists, in dictionaries."""
+    rows = {
+        "event_type": pa.array(["good", "bad-0", "bad-1", "bad-2", "bad-3"]),
+        "plain": pa.array(["a", "zzz", "b", "c", "d"]),
+        "large": pa.array(["a", "b", "zzz", "c", "d"], pa.large_string()),
+        "list": pa.array([["a"], ["b"], ["c"], ["d", "zzz"], []]),
+        "coded": pa.array(["a", "b", "c", "d", "zzz"]).dictionary_encode(),
+    }
+    sink = io.BytesIO()
+    pq.write_table(
+        pa.table({"trace_id": ["t"] * 5, **rows}), sink, compression="none", write_statistics=False
+    )
+    name = write(cli, "t.parquet", sink.getvalue().replace(b"zzz", b"z\xffz"))
+    assert cli("import", name, "--create-missing").code == 1
+    assert [row["event_type"] for row in events_of(cli)] == ["good"]
+    reasons = [f"{column}: not UTF-8" for column in ("plain", "large", "list", "coded")]
+    assert rejected(cli) == list(enumerate(reasons, start=2))
+
+
 # -- the dry run -----------------------------------------------------------------------------------
 
 

@@ -105,6 +105,14 @@ def _with_blanks(lines: pa.Array, places: list[int], before: list[Fault]) -> byt
     return values.slice(0, pc.sum(pc.binary_length(ended)).as_py() or 0).to_pybytes() if values else b""
 
 
+def _is_readable(cell: pa.Scalar) -> bool:
+    try:
+        cell.as_py()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class _Rows:
     """A batch on its way to lines, and what is wrong with which row."""
 
@@ -149,15 +157,24 @@ class _Rows:
         return said
 
     def _utf8(self, column: pa.Array, at: int) -> pa.Array:
-        """A column of csv as text; a cell that is not UTF-8 is a fault of its row."""
-        if not self._plan.is_text:
-            return column
+        """A column of csv as text, of parquet as it is; a cell that is not UTF-8 is a fault of its row."""
         try:
-            return column.cast(TEXT)
+            if self._plan.is_text:
+                return column.cast(TEXT)
+            column.validate(full=True)  # text is what the file has in its place: nobody has looked at it
+            return column
         except pa.ArrowInvalid:
-            return pa.array(
-                [self._decoded(cell, row, at) for row, cell in enumerate(column.to_pylist())], TEXT
-            )
+            return self._with_faults(column, at)
+
+    def _with_faults(self, column: pa.Array, at: int) -> pa.Array:
+        """The column with what can be shown of the cells that are not UTF-8."""
+        if self._plan.is_text or pa.types.is_string(column.type):
+            cells = column.cast(pa.binary()).to_pylist()
+            return pa.array([self._decoded(cell, row, at) for row, cell in enumerate(cells)], TEXT)
+        bad = {row for row, cell in enumerate(column) if not _is_readable(cell)}
+        for row in bad:
+            self.faults.setdefault(row, f"{self._plan.names[at]}: not UTF-8")
+        return column.take(pa.array([None if row in bad else row for row in range(self._size)], pa.int64()))
 
     def _decoded(self, cell: bytes | None, row: int, at: int) -> str | None:
         try:
