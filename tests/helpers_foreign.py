@@ -55,7 +55,6 @@ LONGEST = 16_384
 NOW = 1_772_442_000_000_000
 RULES = DecodingRules(NOW, 1 << 20, "info", True)
 ASKED = EventRules(clock=lambda: NOW, validate_standard_events=False)
-Mutation = Callable[[random.Random], bytes]
 
 
 UNMAPPED = ColumnMapping()
@@ -375,16 +374,6 @@ MUTATIONS: dict[str, Callable[[random.Random], Given]] = {
     "parquet": parquet,
     "compressed": compressed,
 }
-INPUT_FORMATS = {
-    "otlp-json": "otlp",
-    "otlp-protobuf": "otlp",
-    "chrome": "chrome",
-    "mplp": "mplp",
-    "json": "json",
-    "csv": "csv",
-    "parquet": "parquet",
-}
-"""The format that each is of; the compressed are recognised."""
 
 
 # -- reading -------------------------------------------------------------------------------------------
