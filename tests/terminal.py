@@ -128,10 +128,18 @@ class Screen:
 
     def wait_for(self, text: str, seconds: float = 30) -> None:
         """Waits until the text stands on the screen."""
+        self.wait_until(lambda frame: text in frame, seconds)
+
+    def wait_until(self, holds: Callable[[str], bool], seconds: float = 30) -> None:
+        """Waits until something holds of what stands on the screen."""
         until = time.monotonic() + seconds
-        while text not in self.frame:
-            assert time.monotonic() < until, f"{text!r} never came: {self.frame}"
+        while not holds(self.frame):
+            assert time.monotonic() < until, f"it never came; this did: {self.frame}"
             time.sleep(0.02)
+
+    def resize(self, *, columns: int, rows: int) -> None:
+        """Gives the terminal another size."""
+        fcntl.ioctl(self._ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def interrupt(self) -> None:
         """Presses Ctrl-C and waits for the end."""

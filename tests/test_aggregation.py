@@ -285,7 +285,7 @@ def test_arrow_has_real_types(spread: TraceManagementService) -> None:
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"group_by": ["colour"]}, "group-by: 'colour' is not one of trace_type"),
+        ({"group_by": ["colour"]}, "group_by: 'colour' is not one of trace_type"),
         ({"metrics": ["averge_duration"]}, "did you mean avg_duration?"),
         ({"metrics": ["sum(data.x)"]}, "the path must begin with meta."),
         ({"metrics": ["sum(meta.)"]}, "the path must begin with meta."),

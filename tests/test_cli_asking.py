@@ -13,9 +13,9 @@ from tests.conftest import Cli
 DAY = "2026-03-02T09"
 WRONG: list[tuple[list[str], str]] = [
     (["query", "--status", "complete"], "did you mean completed?"),
-    (["query", "--sort", "nonsense"], "sort: 'nonsense' is not one of trace_id,"),
+    (["query", "--sort", "nonsense"], "--sort: 'nonsense' is not one of trace_id,"),
     (["query", "--sort", "durration_ms"], "(did you mean duration_ms?)"),
-    (["query", "--sort", "name:dsc"], "sort: 'dsc' is not one of asc, desc (did you mean desc?)"),
+    (["query", "--sort", "name:dsc"], "--sort: 'dsc' is not one of asc, desc (did you mean desc?)"),
     (["query", "--bucket", "1d", "--sort", "cout"], "(did you mean count?)"),
     (["query", "--since", "2026-03-03", "--until", "2026-03-01"], "error: --until: is before --since"),
     (["events", "--since", "2026-03-02", "--until", "2026-03-01"], "error: --until: is before --since"),

@@ -326,6 +326,17 @@ def test_watching_on_a_terminal(cli: Cli) -> None:
     assert len(screen.frame.splitlines()) <= 24
 
 
+def test_a_watched_screen_follows_the_size_of_its_terminal(sample_store: Cli) -> None:
+    """It is drawn anew when the terminal is resized, however long the interval."""
+    with Screen(sample_store, "dashboard", *INCIDENT, "--watch", "--interval", "1h", rows=40) as screen:
+        screen.wait_for("Ctrl-C ends")
+        screen.resize(columns=44, rows=20)
+        screen.wait_until(lambda frame: len(frame.splitlines()) == 20)
+        assert max(map(len, screen.frame.splitlines())) <= 44
+        screen.interrupt()
+    assert screen.code == 130
+
+
 LEFT = b"\x1b[?25h\x1b[?1049l"
 """The cursor is shown again and the other screen left."""
 

@@ -261,6 +261,17 @@ def test_on_a_terminal_nothing_of_it_takes_effect(crowded: Cli, color: str, show
         assert "fault in mplp-trace" not in done.stdout
 
 
+def test_a_narrow_terminal_shows_events_whole(cli: Cli) -> None:
+    """Columns give way before what happened is cut, below every depth of the tree."""
+    cli.ok("create", "x", "--trace-id", "t")
+    for depth, name in enumerate(("プロセス開始" * 6, "q" * 70, "🚀" * 20)):
+        parent = ("--parent", f"e{depth - 1}") if depth else ()
+        cli.ok("record", name, "--trace", "t", "--level", "critical", "--event-id", f"e{depth}", *parent)
+    done = on_terminal(cli, "show", "t", columns=40)
+    assert "…" not in done.stdout
+    assert [done.stdout.count(one) for one in "プq🚀"] == [6, 70, 20]
+
+
 def test_on_a_terminal_markup_and_escapes_are_shown_as_text(crowded: Cli) -> None:
     """What the strings say can be read: brackets, colons, and escapes written out."""
     for arguments in (["show", "all", "--events", "1000"], ["events", "--limit", "1000"]):

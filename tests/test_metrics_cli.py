@@ -73,13 +73,13 @@ def test_a_time_can_be_given(cli: Cli) -> None:
         (("set", "m", "1", "--wrong"), "too many arguments: --wrong"),
         (("inc", "m", "-1"), "value: a counter only goes up: must not be negative"),
         (("observe", "m", "1", "--buckets", "5,x"), "--buckets: '5,x' is not a list of numbers"),
-        (("observe", "m", "1", "--buckets", "5,1"), "buckets: must be ascending numbers"),
+        (("observe", "m", "1", "--buckets", "5,1"), "--buckets: must be ascending numbers"),
         (("set", "m", "1", "--label", "k"), "--label: 'k' is not KEY=VALUE"),
         (("set", "m", "1", "--label", "k=1", "--label", "k=2"), "--label: 'k' is given twice"),
         (("set", "m", "1", "--timestamp", "soon"), "--timestamp: 'soon' is not a time"),
         (("collect", "--interval", "0"), "--interval: must be greater than 0"),
         (("collect", "--interval", "x"), "--interval: 'x' is not a duration"),
-        (("export", "--format", "promtheus"), "format: 'promtheus' is not one of"),
+        (("export", "--format", "promtheus"), "--format: 'promtheus' is not one of"),
     ],
 )
 def test_what_is_wrong_is_one_line(cli: Cli, words: tuple[str, ...], said: str) -> None:

@@ -444,6 +444,30 @@ def test_ten_thousand_events_are_a_few_rows(browser: Browser, tmp_path: Path) ->
     assert browser.run(count) < 1_200
 
 
+def test_paper_has_every_event(browser: Browser, tmp_path: Path) -> None:
+    """What stands beyond the end of the list is drawn when the page is printed, and put away afterwards."""
+    browser.open(trace_page(found_of([event(at) for at in range(300)])), tmp_path)
+    browser.until("return document.querySelectorAll('.row').length")
+    browser.run(
+        "addEventListener('beforeprint', () => { window.inked = document.querySelectorAll('.row').length })"
+    )
+    browser.driver.execute_cdp_cmd("Page.printToPDF", {})
+    browser.until("return document.querySelectorAll('.row').length < 100")
+    assert browser.run("return window.inked") == 300
+
+
+def test_a_chart_fits_the_paper(browser: Browser, tmp_path: Path) -> None:
+    """A chart that was drawn for a wide screen is as narrow as the page that is printed."""
+    browser.open(dashboard_page(dashboard()), tmp_path)
+    browser.until("return document.querySelectorAll('.chart svg').length >= 3")
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    browser.run("document.querySelector('.charts').style.width = '300px'")
+    drawn = (
+        "return [...document.querySelectorAll('.chart svg')].map((one) => one.getBoundingClientRect().width)"
+    )
+    assert max(browser.run(drawn)) <= 300
+
+
 @pytest.mark.parametrize("page", ["trace", "dashboard"])
 def test_pages_fit_every_screen(browser: Browser, tmp_path: Path, page: str) -> None:
     """On a desktop and on a phone, in light and in dark, nothing is wider than the screen."""

@@ -105,6 +105,8 @@ def test_what_acts_is_refused(cli: Cli) -> None:
             "SELECT e.levl FROM store.event_log AS e",
             'Candidate bindings: "level", "event_id", "event_type", "seq"',
         ),
+        ("FROM foldz", "mplp-trace schema"),  # the nearest is a table behind the views
+        ("FROM store.folds2", "mplp-trace schema"),
         ("SELECT lenth('x')", 'Did you mean "length"?'),
         ("SELECT traces.name FROM events", 'Candidate tables: "events"'),
         ("SELEC 1", "mplp-trace schema"),

@@ -129,7 +129,7 @@ def _key(name: str, subject: Subject, place: str) -> _Key:
         return _Key(Column(name), place, Extracted(place, f"({found} ->> '$')", tuple(values)))
     if name not in subject.keys:
         known = (*subject.keys, f"{subject.paths}PATH")
-        raise InvalidInput(f"group-by: {unknown_word(known, name)}")
+        raise InvalidInput(f"group_by: {unknown_word(known, name)}")
     return _Key(Column(name), name)
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from mplp_trace_cli.analysis.answers import Answer, Column, Kind
+from mplp_trace_cli.analysis.catalog import COLUMNS
 from mplp_trace_cli.domain.checks import has_surrogate
 from mplp_trace_cli.domain.errors import QueryFailed
 from mplp_trace_cli.storage.engine import duckdb
@@ -25,6 +26,7 @@ _ACTING = (
 _OUTSIDE = "file system operations are disabled by configuration"
 _NEAREST = ("Did you mean ", "Candidate bindings: ", "Candidate tables: ")
 """How a line of DuckDB begins that names what there is instead."""
+_NO_TABLE = "Catalog Error: Table with name"
 _INSTANT = """
     CASE WHEN {0} BETWEEN '0001-01-01 00:00:00' AND '9999-12-31 23:59:59.999999'
     THEN epoch_us({0})::UNION(instant BIGINT, words VARCHAR)
@@ -170,6 +172,12 @@ def _finite(row: tuple[Any, ...], nested: Sequence[int]) -> tuple[Any, ...]:
     return tuple(cells)
 
 
+def _names_a_view(hint: str) -> bool:
+    """True where DuckDB's nearest table is a view, and not one of the tables behind them."""
+    name = hint.partition('"')[2].partition('"')[0]
+    return name.rpartition(".")[2] in {view for view, *_ in COLUMNS}
+
+
 def _failed(error: duckdb.Error) -> QueryFailed:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     first = lines[0] if lines else type(error).__name__
@@ -179,5 +187,6 @@ def _failed(error: duckdb.Error) -> QueryFailed:
         )
     if _OUTSIDE in first:
         return QueryFailed(f"sql: {first}", hint="sql reads the store alone: mplp-trace schema")
-    nearest = next((line.replace(": : ", ": ") for line in lines[1:] if line.startswith(_NEAREST)), None)
+    near = (line.replace(": : ", ": ") for line in lines[1:] if line.startswith(_NEAREST))
+    nearest = next((line for line in near if not first.startswith(_NO_TABLE) or _names_a_view(line)), None)
     return QueryFailed(f"sql: {first}", hint=nearest or "mplp-trace schema")

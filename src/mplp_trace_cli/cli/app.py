@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 
 from mplp_trace_cli.cli.output import StdoutClosed, answer
 from mplp_trace_cli.cli.settings import set_option
-from mplp_trace_cli.cli.usage import HELP_OPTIONS, too_many, unknown_command
+from mplp_trace_cli.cli.usage import HELP_OPTIONS, by_option, too_many, unknown_command
 from mplp_trace_cli.domain.errors import InvalidInput
 
 PROGRAM = "mplp-trace"
@@ -101,6 +101,14 @@ class Command(TyperCommand):
         if left and not ctx.resilient_parsing:
             raise InvalidInput(too_many(left), hint=f"{ctx.command_path} --help")
         return left
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command; what is wrong with a value is told by the name of its option."""
+        try:
+            return super().invoke(ctx)
+        except InvalidInput as error:
+            error.message = by_option(error, ctx)
+            raise
 
 
 class LazyGroup(TyperGroup):

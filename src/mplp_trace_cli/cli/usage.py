@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from typer.exceptions import TyperException
 
 from mplp_trace_cli.domain.enums import nearest, nearest_word
+from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.visible import visible
 
 HELP_OPTIONS = ("-h", "--help")
@@ -32,6 +34,30 @@ def usage_message(error: TyperException) -> str:
     if hasattr(error, "param_type"):
         return f"{_name(param)} is missing"
     return f"{_name(param)}: {_allowed(param.type) or error.message}"
+
+
+def by_option(error: InvalidInput, context: Any) -> str:
+    """The message of a fault with each field called as the option is that gave it: `sort:` is `--sort:`.
+
+    Rooms that the library shares say `group_by`, as its requests do.
+    """
+    given = {
+        name
+        for param in context.command.get_params(context)
+        if context.params.get(param.name) not in _NOT_GIVEN
+        for name in param.opts
+    }
+    problems = error.details.get("problems") or [error.message]
+    return "; ".join(_as_option(problem, given) for problem in problems)
+
+
+_NOT_GIVEN: tuple[object, ...] = (None, False, (), [])
+
+
+def _as_option(problem: str, given: Collection[str]) -> str:
+    field, colon, fault = problem.partition(": ")
+    option = "--" + field.replace("_", "-").replace(" ", "-")
+    return f"{option}: {fault}" if colon and option in given else problem
 
 
 def _about_option(option: str, error: TyperException) -> str:

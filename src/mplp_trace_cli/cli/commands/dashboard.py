@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mplp_trace_cli.storage.paths import StorePaths
 
 _LEAST_INTERVAL, _MOST_INTERVAL = 0.2, 86_400.0
+_GLANCE = 0.1
+"""How often a resting screen looks at its size, in seconds."""
 _KINDS = {"ms": Kind.DURATION, "share": Kind.SHARE, "/s": Kind.RATE, "": Kind.COUNT}
 
 
@@ -175,11 +177,18 @@ def _watch(service: TraceManagementService, asked: Asked, chosen: str, seconds: 
         shown = asked.answer(service)
         while True:
             live.update(_screen(shown, console, service.now()), refresh=True)
-            time.sleep(seconds)
+            _rest(console, seconds)
             try:
                 shown = asked.answer(service)
             except StoreBusy:
                 continue  # what is shown stays until the store is free
+
+
+def _rest(console: Any, seconds: float) -> None:
+    """Waits so long, or until the terminal has another size."""
+    size, until = console.size, time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0 and console.size == size:
+        time.sleep(min(left, _GLANCE))
 
 
 def _screen(data: DashboardData, console: Any, now: int) -> Any:

@@ -138,22 +138,38 @@ def _print_events(rows: list[_Row]) -> None:
     table = Table(
         box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold"
     )
-    for column in _COLUMNS:
-        table.add_column(column.name, justify="right" if column.kind is Kind.FIGURE else "left", no_wrap=True)
     others = [column.name for column in _COLUMNS[1:]]
-    widths = (max(map(len, cells)) for cells in zip(others, *(row[1:] for row in rows), strict=True))
-    room = formats.console().width - sum(GAP_CELLS + width for width in widths)
+    widths = [max(map(len, cells)) for cells in zip(others, *(row[1:] for row in rows), strict=True)]
+    least = MIN_ROOM + max(_beside(row.leaf) for row in rows)
+    shown, room = _that_fit(widths, formats.console().width, least)
+    for column in _COLUMNS[: 1 + shown]:
+        table.add_column(column.name, justify="right" if column.kind is Kind.FIGURE else "left", no_wrap=True)
     for row in rows:
         line = Text(row.bar, style="red" if row.leaf.event.is_error() else "blue")
         level = formats.styled("level", row.level)
-        table.add_row(_folded(row.leaf, max(MIN_ROOM, room)), level, row.at, row.took, line)
+        cells = (level, row.at, row.took, line)
+        table.add_row(_folded(row.leaf, room), *cells[:shown])
     formats.show(table)
+
+
+def _that_fit(widths: list[int], width: int, least: int) -> tuple[int, int]:
+    """How many columns stand beside the event, and its room: on a narrow terminal the last ones give way."""
+    for shown in range(len(widths), 0, -1):
+        room = width - sum(GAP_CELLS + one for one in widths[:shown])
+        if room >= least:
+            return shown, room
+    return 0, width
 
 
 def _whole(leaf: Leaf) -> str:
     """The event's type and message behind the lines of the tree."""
     event = leaf.event
     return f"{leaf.guide}{event.event_type}" + (f" {event.message}" if event.message else "")
+
+
+def _beside(leaf: Leaf) -> int:
+    """How many cells the lines of the tree take."""
+    return max(len(leaf.guide), len(leaf.below))
 
 
 def _folded(leaf: Leaf, room: int) -> Any:
@@ -164,8 +180,7 @@ def _folded(leaf: Leaf, room: int) -> Any:
     what = Text(output.visible(event.event_type))
     if event.message:
         what.append(f" {output.visible(event.message)}", style="dim")
-    beside = max(len(leaf.guide), len(leaf.below))
-    lines = what.wrap(formats.console(), max(MIN_ROOM, room - beside))
+    lines = what.wrap(formats.console(), max(MIN_ROOM, room - _beside(leaf)))
     for line in lines:
         line.rstrip()  # the space at which it was folded would stand beyond the room
     guides = [leaf.guide, *[leaf.below] * (len(lines) - 1)]

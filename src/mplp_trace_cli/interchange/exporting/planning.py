@@ -67,9 +67,9 @@ def plan_export(request: ExportRequest) -> ExportPlan:
     chosen = _format(request, suffix_format)
     compression = _compression(request, chosen, suffix_packed)
     if request.partition_by is not None:
-        _one_of("partition-by", request.partition_by, PARTITIONS)
+        _one_of("partition_by", request.partition_by, PARTITIONS)
         if chosen not in _TABULAR:
-            raise InvalidInput("partition-by: is for csv and parquet", hint="--format parquet")
+            raise InvalidInput("partition_by: is for csv and parquet", hint="--format parquet")
     events = chosen not in _TABULAR if request.include_events is None else request.include_events
     plan = ExportPlan(
         request.destination,

@@ -17,6 +17,8 @@ class Waterfall {
     found.rows.append(this.holder);
     found.rows.addEventListener('scroll', () => this.#later(), {passive: true});
     new ResizeObserver(() => this.redraw()).observe(found.rows);
+    addEventListener('beforeprint', () => this.#drawRows([0, this.events.rows.length])); // paper does not scroll
+    addEventListener('afterprint', () => this.#drawRows());
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#drawOverview());
   }
 
@@ -53,10 +55,13 @@ class Waterfall {
     });
   }
 
-  #drawRows() {
+  #inView() {
     const {scrollTop, clientHeight} = this.found.rows;
     const first = Math.max(0, Math.floor(scrollTop / this.height) - SPARE_ROWS);
-    const last = Math.min(this.events.rows.length, Math.ceil((scrollTop + clientHeight) / this.height) + SPARE_ROWS);
+    return [first, Math.min(this.events.rows.length, Math.ceil((scrollTop + clientHeight) / this.height) + SPARE_ROWS)];
+  }
+
+  #drawRows([first, last] = this.#inView()) {
     const drawn = new Map();
     for (let row = first; row < last; row += 1) drawn.set(row, this.drawn.get(row) ?? this.#row(row));
     this.drawn = drawn;
