@@ -86,9 +86,18 @@ def _equals(value: Any, wanted: str) -> bool:
     if isinstance(value, str) and value == wanted:
         return True
     try:
-        return bool(value == parse(wanted)) and isinstance(value, bool) == (wanted in ("true", "false"))
+        return _same_json(value, parse(wanted))
     except JsonFault:
         return False
+
+
+def _same_json(a: Any, b: Any) -> bool:
+    """Python's equality, but true is not 1, at any depth."""
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(_same_json(a[key], b[key]) for key in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_same_json, a, b))
+    return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)
 
 
 def _mentions(event: Event, wanted: Sequence[str]) -> bool:
