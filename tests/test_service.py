@@ -266,6 +266,13 @@ def test_record_event_names_what_is_missing_or_unknown(service: TraceManagementS
         assert error_of(service.record_event(fields)).message == said
 
 
+def test_a_request_names_only_what_it_must_have(service: TraceManagementService) -> None:
+    """A field with a default is not asked for: create_trace makes a trace_id itself."""
+    assert error_of(service.create_trace(name="n")).message == "context_id: required"
+    assert error_of(service.create_trace({"context_id": "c"})).message == "name: required"
+    assert error_of(service.export_traces(format="jsonl")).message == "destination: required"
+
+
 # -- listeners -------------------------------------------------------------------------------------
 
 
