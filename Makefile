@@ -43,8 +43,10 @@ dist: $(READY)
 clean:
 	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz .import_linter_cache
 
+# What the guides analyse with lies beside: DuckDB imports a pandas that it finds, which each test would pay for.
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --editable . --group dev
+	$(BIN)/python -m pip install --quiet --upgrade --target $(VENV)/guides --group guides
 	touch $(READY)

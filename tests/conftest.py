@@ -23,6 +23,8 @@ from tests.warm import run_warm
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE_DATA = ROOT / "sample_data"
 CONFORMANCE = Path(os.environ.get("MPLP_TRACE_CONFORMANCE_DATA", ROOT.parent / "shared" / "data"))
+GUIDE_TOOLS = Path(sys.prefix) / "guides"
+"""Where pandas and polars lie, if not among the other packages."""
 COMMAND = [sys.executable, "-m", "mplp_trace_cli"]
 
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):

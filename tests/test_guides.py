@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import ROOT, SAMPLE_DATA, Cli
+from tests.conftest import GUIDE_TOOLS, ROOT, SAMPLE_DATA, Cli
 from tests.transcripts import left_on_screen, play, steady, transcript
 
 GUIDES = sorted((ROOT / "docs" / "guides").glob("*.md"))
@@ -21,7 +21,7 @@ def test_a_guide_shows_what_happens(cli: Cli, guide: Path) -> None:
     (cli.folder / SAMPLE_DATA.name).symlink_to(SAMPLE_DATA)
     installed = Path(sys.executable).parent
     path = f"{installed}{os.pathsep}{os.environ['PATH']}"
-    assert play(guide, cli, {"PATH": path, "MPLP_TRACE_DB": ""}) > 5
+    assert play(guide, cli, {"PATH": path, "MPLP_TRACE_DB": "", "PYTHONPATH": str(GUIDE_TOOLS)}) > 5
 
 
 def test_a_bar_that_was_taken_away_is_not_shown() -> None:

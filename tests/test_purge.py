@@ -489,5 +489,5 @@ def test_an_empty_text_is_no_filter(cli: Cli) -> None:
     cli.ok("create", "n", "--trace-id", "t")
     cli.ok("complete", "t")
     done = cli("purge", "--text", "", "--yes")
-    assert (done.code, done.stderr.startswith("error: text: must not be empty")) == (2, True)
+    assert (done.code, done.stderr.startswith("error: --text: must not be empty")) == (2, True)
     assert cli.ok("query", "--format", "csv").count("\n") == 1
