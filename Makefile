@@ -22,6 +22,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
+	$(BIN)/python benchmarks/profiles.py
 	$(BIN)/python benchmarks/run.py
 
 soak: $(READY)

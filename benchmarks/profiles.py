@@ -1,8 +1,14 @@
-"""Where the processor time of the large moves goes: sampled by py-spy, by the place of ours at work."""
+"""Where the processor time of the large moves goes: sampled by py-spy, by the place of ours at work.
+
+python benchmarks/profiles.py           writes docs/profiles.md
+python benchmarks/profiles.py --quick   small sizes: shows that it works, prints only
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,9 +16,18 @@ from pathlib import Path
 
 import data
 import data_otlp
-from ground import Ground
+from ground import FULL, QUICK, Ground
 from harness import Command, Run, run, seconds_text
+from machine import machine
 
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "profiles.md"
+INTRODUCTION = """\
+# Where the time goes
+
+Written by `make bench`; not edited by hand. The large moves hang on the processor: what each takes,
+unwatched, and the innermost functions of ours at which py-spy found it, with what libraries do for them.
+Workers are counted with their command; threads of DuckDB's own are not seen.
+"""
 SAMPLES_PER_SECOND = 100
 PLACES = 8
 """How many places are named; the others are one line."""
@@ -32,13 +47,30 @@ class Profile:
     def lines(self, cores: int) -> Iterator[str]:
         """Its part of the page."""
         spent, took = self.whole.cpu_seconds, self.whole.seconds
-        yield f"{self.what}: {seconds_text(spent)} of processor time in {seconds_text(took)},"
-        yield f"{spent / took / cores:.0%} of {cores} cores."
+        yield f"## {self.what}\n"
+        yield (
+            f"{seconds_text(spent)} of processor time in {seconds_text(took)}: "
+            f"{spent / took / cores:.0%} of {cores} cores are busy."
+        )
         yield ""
         yield "| place | share |"
         yield "|---|---|"
         yield from (f"| {place} | {share:.0%} |" for place, share in self.shares)
         yield ""
+
+
+def main() -> None:
+    """Profiles, prints, and writes the page."""
+    is_quick = "--quick" in sys.argv[1:]
+    about = machine(os.getloadavg()[0])
+    with Ground(QUICK if is_quick else FULL) as ground:
+        found = profiles(ground)
+    lines = [INTRODUCTION, "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in about), ""]
+    lines += [line for profile in found for line in profile.lines(os.cpu_count() or 1)]
+    text = "\n".join(lines).rstrip() + "\n"
+    print(text)
+    if not is_quick:
+        PAGE.write_text(text, encoding="utf-8")
 
 
 def profiles(ground: Ground) -> list[Profile]:
@@ -86,3 +118,7 @@ def _place(stack: str) -> str:
     if not frames:
         return "Python's start and end"
     return f"`{frames[-1]['file'].replace('/', '.')}.{frames[-1]['function']}`"
+
+
+if __name__ == "__main__":
+    main()

@@ -9,14 +9,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-
-import psutil
 
 import rows_alerts
 import rows_asking
@@ -35,17 +30,17 @@ import rows_spans
 import rows_tables
 from ground import FULL, QUICK, Ground
 from harness import BenchmarkFailed, Result
-from profiles import Profile, profiles
+from machine import machine
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
-LIBRARIES = ("mplp-trace", "typer", "duckdb", "pyarrow", "msgspec", "isal", "rich", "sqlite-utils")
 COLUMNS = ("what", "measured", "against", "comes to", "reach", "")
 
 INTRODUCTION = """\
 # Benchmarks
 
 Written by `make bench`; not edited by hand. Every number stands beside a floor or a peer that was measured
-in the same run, so that the ratio means something on any machine.
+in the same run, so that the ratio means something on any machine. What keeps the large moves busy is in
+[where the time goes](profiles.md).
 """
 METHOD = """\
 ## How it is measured
@@ -59,13 +54,6 @@ METHOD = """\
 - The bare program that `query` and `events` stand against runs the very SQL that they run
   (`benchmarks/questions.py`).
 - MB are 10⁶ bytes."""
-
-WHERE = """\
-## Where the time goes
-
-The moves whose speed hangs on the processor most, sampled by py-spy: the innermost function of ours, with
-what libraries do for it. Threads of DuckDB's own are not seen.
-"""
 
 Row = Callable[[Ground], list[Result]]
 ROWS: dict[str, Row] = {
@@ -111,14 +99,13 @@ def main() -> int:
                 for result in ROWS[name](ground):
                     results.append(result)
                     print("   ", " | ".join(cells(result)), file=sys.stderr, flush=True)
-            where = [] if options.only else profiles(ground)
     except BenchmarkFailed as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 2
     _print(results)
     if not options.quick and not options.only:
         PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text(page(results, machine(load), where), encoding="utf-8")
+        PAGE.write_text(page(results, machine(load)), encoding="utf-8")
         print(f"wrote {PAGE}", file=sys.stderr)
     return 0 if all(result.ok for result in results) or options.quick else 1
 
@@ -153,29 +140,7 @@ def _print(results: Sequence[Result]) -> None:
             console.print(f"{result.what.replace('`', '')}: {result.note}")
 
 
-def machine(load: float) -> list[tuple[str, str]]:
-    """What it was measured on."""
-    return [
-        ("date", datetime.now(UTC).strftime("%Y-%m-%d")),
-        ("processor", f"{_processor()}, {os.cpu_count()} cores"),
-        ("memory", f"{psutil.virtual_memory().total / 2**30:.0f} GiB"),
-        ("system", f"{platform.system()} {platform.release()}; load {load:.1f} at the start"),
-        ("Python", platform.python_version()),
-        ("libraries", ", ".join(f"{name} {version(name)}" for name in LIBRARIES)),
-    ]
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def page(results: Sequence[Result], about: Sequence[tuple[str, str]], where: Sequence[Profile]) -> str:
+def page(results: Sequence[Result], about: Sequence[tuple[str, str]]) -> str:
     """The page for docs/."""
     lines = [
         INTRODUCTION,
@@ -189,11 +154,8 @@ def page(results: Sequence[Result], about: Sequence[tuple[str, str]], where: Seq
         "",
         METHOD,
         *(f"- {result.what}: {result.note}." for result in results if result.note),
-        "",
-        WHERE,
-        *(line for profile in where for line in profile.lines(os.cpu_count() or 1)),
     ]
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
