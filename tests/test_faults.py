@@ -593,6 +593,9 @@ def test_a_store_held_by_another_program_is_told_with_its_pid(
         assert open_store("record", "-", stdin=GOOD).code == 0
         unknown = open_store("record", "x", "--trace", "nope")
         assert (unknown.code, "trace nope is not open: unknown or finished" in told(unknown)) == (1, True)
+        late = open_store("record", "x", "--trace", "n")  # the inbox still has its end
+        assert (late.code, "trace n is completed" in told(late)) == (1, True)
+        assert open_store("complete", "n").line == "n"
         out, err = asking.communicate(timeout=60)
         assert (asking.returncode, out) == (2, b"")
         assert f"(PID {holder.pid}) has it open" in err.decode().splitlines()[0]

@@ -278,6 +278,14 @@ class Inbox(SqliteFile):
         with self.errors():
             return self.db.execute(query, (trace_id,)).fetchone() is not None
 
+    def kept_ending(self, trace_id: str) -> tuple[str, str] | None:
+        """The newest beginning and end of a trace as they were recorded, where both are still here."""
+        said = "CASE WHEN json_valid(body) THEN json_extract(body, '$[0]') END"
+        query = f"SELECT body FROM entries WHERE kind = ? AND {said} = ? ORDER BY seq DESC LIMIT 1"
+        with self.errors():
+            found = [self.db.execute(query, (kind, trace_id)).fetchone() for kind in (START, END)]
+        return (found[0][0], found[1][0]) if all(found) else None
+
     def has_waiting_end(self, trace_id: str) -> bool:
         """True when the end of that trace is recorded and not folded yet."""
         said = "CASE WHEN json_valid(body) THEN json_extract(body, '$[0]') END"

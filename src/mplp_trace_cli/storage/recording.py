@@ -186,7 +186,23 @@ class Recorder:
                 self.inbox.add_open([open_trace_of(known.row)])
 
     def _look_up(self, trace_id: str, now: int) -> KnownTrace | None:
-        return self.look_up([trace_id], now).get(trace_id)
+        try:
+            return self.look_up([trace_id], now).get(trace_id)
+        except NotFound:
+            ended = self._ended_lately(trace_id)
+            if ended is None:
+                raise
+            return ended
+
+    def _ended_lately(self, trace_id: str) -> KnownTrace | None:
+        """A trace whose beginning and end the inbox still has: it keeps for a minute what is folded."""
+        from mplp_trace_cli.domain.trace import KnownTrace, TraceEndRow, TraceRow
+
+        kept = self.inbox.kept_ending(trace_id)
+        if kept is None:
+            return None
+        start, end = map(json.loads, kept)
+        return KnownTrace(TraceRow(*start), TraceEndRow(*end))
 
     def look_up(self, trace_ids: Iterable[str], now: int) -> dict[str, KnownTrace]:
         """What is kept of traces that are not open; raises NotFound when the store cannot be asked."""
