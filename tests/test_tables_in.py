@@ -226,6 +226,11 @@ def test_a_clash_with_data_is_a_reject_and_objects_grow(cli: Cli) -> None:
         ("a,b\n1,2\n", ("--default", "level=a", "--default", "level=b"), "--default: level is given twice"),
         ("a,b\n1,2\n", ("--default", "lvl=info"), "--default: 'lvl' is not one of"),
         ("trace_id,event_type\nt,a\n", ("--default", "level=loud"), "--default: level: 'loud' is not one of"),
+        (
+            "trace_id,event_type\nt,a\n",
+            ("--default", "message=\udc80"),
+            "--default: message: has a lone surrogate or bytes that are not UTF-8",
+        ),
         ("a,b\n1,2\n", ("--time-format", "seconds"), "--time-format: 'seconds' is not one of s, ms, us, ns"),
         ("a,b\n1,2\n", ("--time-format", "%H:%M"), "--time-format: '%H:%M' names no year (%Y)"),
         ("a,b\n1,2\n", ("--duration-unit", "h"), "--duration-unit: 'h' is not one of ns, us, ms, s"),

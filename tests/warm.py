@@ -19,14 +19,19 @@ if TYPE_CHECKING:
 _one_at_a_time = threading.Lock()
 
 _LOOP = """
-import importlib, json, os, signal, sys
-import rich.table
-import mplp_trace_cli.interchange.loading.files, mplp_trace_cli.storage.known
-from mplp_trace_cli.cli.app import COMMANDS
+import contextlib, importlib, json, os, pkgutil, signal, sys
+import concurrent.futures.thread, dateutil.relativedelta, filelock, psutil, rich.table, typer.rich_utils
+import mplp_trace_cli
 from mplp_trace_cli.cli.main import run
 
-for module, _ in COMMANDS.values():
-    importlib.import_module(f"mplp_trace_cli.cli.commands.{module}")
+threaded = ("google", "opentelemetry", "pyarrow")  # they start threads, which no fork has
+sys.modules.update(dict.fromkeys(threaded))
+for found in pkgutil.walk_packages(mplp_trace_cli.__path__, "mplp_trace_cli."):
+    if not found.name.endswith("__main__"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(found.name)
+for name in threaded:
+    del sys.modules[name]
 for line in sys.stdin:
     asked = json.loads(line)
     child = os.fork()
