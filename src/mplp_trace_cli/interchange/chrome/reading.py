@@ -135,7 +135,7 @@ class ChromeDocument(JsonCursor):
 
     def _keep(self, key: str, text: str) -> None:
         self.members.append((key, one_line(text)))
-        value = json.loads(text) if key == "otherData" else None
+        value = json.loads(text, parse_int=float) if key == "otherData" else None
         if isinstance(value, dict) and value.get("producer") == PRODUCER:
             self.is_own = True
 

@@ -23,6 +23,7 @@ from mplp_trace_cli.domain.json_text import (
     dumps,
     members,
     one_line,
+    parse,
 )
 from mplp_trace_cli.domain.times import MIN_INSTANT, format_instant, parse_instant
 from mplp_trace_cli.interchange.mplp.words import (
@@ -71,7 +72,7 @@ class Times(NamedTuple):
     def with_event(self, fields: Fields) -> Times:
         """The same with those of an event, unless it is none that could be read."""
         try:
-            ended = parse_instant(json.loads(fields["timestamp"]))
+            ended = parse_instant(parse(fields["timestamp"]))
             begun = max(MIN_INSTANT, ended - round(float(fields.get("duration_ms", "0")) * 1_000))
         except (InvalidInput, KeyError, TypeError, ValueError, OverflowError):
             return self
@@ -90,7 +91,7 @@ def reads_back(fields: Fields, row: Mapping[str, Any]) -> bool:
         if name in ("data", "metadata"):
             if fields.get(name, EMPTY_OBJECT) != value:
                 return False
-        elif json.loads(fields.get(name, "null")) != value:
+        elif parse(fields.get(name, "null")) != value:
             return False
     return True
 
@@ -101,7 +102,7 @@ def home_of(header: Members) -> Home | None:
     if said is None or "root_span" not in header or not _is_text(said.value):
         return None
     originals = _objects((wrapped_attributes(header) or {}).get(MARK))
-    return Home(said.value, json.loads(_restored(said, originals.get("trace_id"), mapped_id)))
+    return Home(said.value, parse(_restored(said, originals.get("trace_id"), mapped_id)))
 
 
 # -- traces ----------------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ def _of_ours(header: Members, attributes: Members) -> Fields:
     fields["trace_id"] = _restored(header["trace_id"], originals.get("trace_id"), mapped_id)
     fields["context_id"] = _restored(header["context_id"], originals.get("context_id"), mapped_id)
     fields["status"] = _restored(header["status"], originals.get("status"), mapped_status)
-    if json.loads(fields["status"]) in ("running", "pending"):
+    if parse(fields["status"]) in ("running", "pending"):
         fields["status"] = '"active"'
     metadata = _unfolded(attributes["metadata"]) if "metadata" in attributes else EMPTY_OBJECT
     fields["metadata"] = _with_additions(metadata, header)
@@ -210,7 +211,7 @@ def _dates(header: Members, status: str) -> Fields:
 
 def _guessed_dates(header: Members, times: Times, known: Fields) -> Fields:
     """When a trace began and ended whose document does not say so."""
-    said = {name: parse_instant(json.loads(text), name) for name, text in known.items() if text[:1] == '"'}
+    said = {name: parse_instant(parse(text), name) for name, text in known.items() if text[:1] == '"'}
     created = _objects(header["meta"]).get("created_at")
     begun = said.get("started_at", times.first)
     if begun is None and created is not None and isinstance(created.value, str):
@@ -280,7 +281,7 @@ def _unwrapped(fields: Fields, inner: Members, originals: Members) -> Fields:
     found["data"] = _unfolded(inner["data"])
     if not originals and "parent_event_id" not in inner:
         return found
-    outer = {name: Member(name, text, json.loads(text)) for name, text in fields.items()}
+    outer = {name: Member(name, text, parse(text)) for name, text in fields.items()}
     mappings = {"event_id": mapped_id, "event_type": folded_type, "source": _mapped_source}
     for name, mapping in mappings.items():
         if name in originals and name in outer:
