@@ -73,8 +73,8 @@ def folding(folder: Path) -> None:
     """Folds what waits, in several batches."""
     from mplp_trace_cli.storage import inbox
 
-    inbox.BATCH_ENTRIES = 5
-    with service_at(folder / "traces.duckdb") as service:
+    with pytest.MonkeyPatch.context() as patch, service_at(folder / "traces.duckdb") as service:
+        patch.setattr(inbox, "BATCH_ENTRIES", 5)
         service.flush().unwrap()
 
 
