@@ -15,46 +15,67 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from tests.conftest import COMMAND, Cli, Done
+from tests.warm import run_between
 
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 DANGER = re.compile(
     "[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]"
 )
 """What a terminal may obey, but for the ends of lines."""
+SECONDS = 60
+"""How long a program may take."""
 _END = b"\x04(the program has ended)"
 
 
 def on_terminal(cli: Cli, *arguments: str | Path, columns: int = 80) -> Done:
     """Runs the command with all three streams on one pseudo-terminal; `stdout` is what came out of it."""
-    return run_on_terminal(cli, [*COMMAND, *arguments], columns=columns)
+    if not cli.warm:
+        return run_on_terminal(cli, [*COMMAND, *arguments], columns=columns)
+    words = list(map(os.fsdecode, arguments))
+
+    def run(terminal: int) -> int:
+        return run_between([os.ttyname(terminal)] * 3, words, _environment(cli), cli.folder, SECONDS)
+
+    return _shown(run, columns)
 
 
 def run_on_terminal(
     cli: Cli, words: Sequence[str | Path], *, columns: int = 80, env: Mapping[str, str] | None = None
 ) -> Done:
     """The same for any program, in the folder and environment of the command."""
+
+    def run(terminal: int) -> int:
+        process = _started(cli, words, terminal, env)
+        try:
+            return process.wait(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+    return _shown(run, columns)
+
+
+def _shown(run: Callable[[int], int], columns: int) -> Done:
+    """What comes out of a terminal while something runs on it, and its exit code."""
     ours, theirs = _terminal((40, columns))
-    process = _started(cli, words, theirs, env)
-    ending = threading.Thread(target=_end, args=(process, theirs))
-    ending.start()
-    raw = _until_the_end(ours)
-    ending.join()
+    with ThreadPoolExecutor(1) as pool:
+        ending = pool.submit(_to_the_end, run, theirs)
+        raw = _until_the_end(ours)
     for side in (ours, theirs):
         os.close(side)
-    return Done(process.returncode, raw.decode(errors="surrogateescape"), "", raw)
+    return Done(ending.result(), raw.decode(errors="surrogateescape"), "", raw)
 
 
-def _end(process: subprocess.Popen[bytes], theirs: int) -> None:
+def _to_the_end(run: Callable[[int], int], theirs: int) -> int:
     try:
-        process.wait(timeout=60)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    os.write(theirs, _END)
+        return run(theirs)
+    finally:
+        os.write(theirs, _END)
 
 
 def _until_the_end(ours: int) -> bytes:
@@ -72,18 +93,22 @@ def _terminal(size: tuple[int, int]) -> tuple[int, int]:
     return ours, theirs
 
 
+def _environment(cli: Cli, env: Mapping[str, str] | None = None) -> dict[str, str]:
+    left_out = ("NO_COLOR", "COLUMNS", "LINES")
+    kept = {name: value for name, value in cli.environment().items() if name not in left_out}
+    return {**kept, "TERM": "xterm-256color", **(env or {})}
+
+
 def _started(
     cli: Cli, words: Sequence[str | Path], terminal: int, env: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
     """A program with all three streams on that terminal."""
-    left_out = ("NO_COLOR", "COLUMNS", "LINES")
-    kept = {name: value for name, value in cli.environment().items() if name not in left_out}
     return subprocess.Popen(
         words,
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
-        env={**kept, "TERM": "xterm-256color", **(env or {})},
+        env=_environment(cli, env),
         cwd=cli.folder,
         start_new_session=True,
     )

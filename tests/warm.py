@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 _one_at_a_time = threading.Lock()
 
 _LOOP = """
-import contextlib, importlib, json, os, pkgutil, signal, sys
+import contextlib, functools, importlib, json, os, pkgutil, signal, sys
 import concurrent.futures.thread, dateutil.relativedelta, filelock, psutil, rich.table, typer.rich_utils
 import mplp_trace_cli
+from mplp_trace_cli.cli import app
 from mplp_trace_cli.cli.main import run
 
 threaded = ("google", "opentelemetry", "pyarrow")  # they start threads, which no fork has
@@ -32,6 +33,9 @@ for found in pkgutil.walk_packages(mplp_trace_cli.__path__, "mplp_trace_cli."):
             importlib.import_module(found.name)
 for name in threaded:
     del sys.modules[name]
+app._command = functools.cache(app._command)
+for name in app.COMMANDS:
+    list(getattr(app._command(name), "commands", {}).items())
 for line in sys.stdin:
     asked = json.loads(line)
     child = os.fork()
@@ -39,8 +43,9 @@ for line in sys.stdin:
         os.environ.clear()
         os.environ.update(asked["env"])
         os.chdir(asked["cwd"])
-        for stream in (0, 1, 2):
-            os.dup2(os.open(f"{asked['streams']}/{stream}", os.O_RDWR), stream)
+        os.setsid()
+        for stream, path in enumerate(asked["streams"]):
+            os.dup2(os.open(path, os.O_RDWR | os.O_NOCTTY), stream)
         sys.argv = ["mplp-trace", *asked["words"]]
         signal.alarm(asked["timeout"])
         run()
@@ -66,19 +71,27 @@ def run_warm(
 
     The exit code is -14 when that many seconds passed first.
     """
-    with tempfile.TemporaryDirectory() as folder, _one_at_a_time:
-        files = [Path(folder, str(stream)) for stream in (0, 1, 2)]
-        for file, content in zip(files, (stdin, b"", b""), strict=True):
-            file.write_bytes(content)
+    with tempfile.TemporaryDirectory() as folder:
+        streams = [f"{folder}/{stream}" for stream in (0, 1, 2)]
+        for path, content in zip(streams, (stdin, b"", b""), strict=True):
+            Path(path).write_bytes(content)
+        code = run_between(streams, words, env, cwd, timeout)
+        out, err = (Path(path).read_bytes() for path in streams[1:])
+    return code, out, err
+
+
+def run_between(
+    streams: Sequence[str], words: Sequence[str], env: Mapping[str, str], cwd: Path, timeout: int
+) -> int:
+    """The exit code of one whose streams are those files, or a terminal."""
+    asked = {"words": words, "env": dict(env), "cwd": str(cwd), "streams": streams, "timeout": timeout}
+    with _one_at_a_time:
         warm = _warm()
         assert warm.stdin is not None
         assert warm.stdout is not None
-        asked = {"words": words, "env": env, "cwd": str(cwd), "streams": folder, "timeout": timeout}
         warm.stdin.write(json.dumps(asked) + "\n")
         warm.stdin.flush()
-        code = int(warm.stdout.readline())
-        out, err = (file.read_bytes() for file in files[1:])
-    return code, out, err
+        return int(warm.stdout.readline())
 
 
 @functools.cache
