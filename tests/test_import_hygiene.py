@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,8 +29,6 @@ HEAVY = {
     *("asyncio", "unittest", "multiprocessing", "requests", "yaml", "pydantic"),
 }
 """Packages, and modules of Python's own, that take 5 ms or more."""
-BROUGHT = f"import sys, filelock; print(*({HEAVY - {'filelock'}!r} & set(sys.modules)))"
-"""What filelock brings along: asyncio, before its version 4."""
 _PROBE = """
 import sys
 sys.argv = ["mplp-trace", *{arguments!r}]
@@ -124,25 +124,38 @@ def imported(cli: Cli, *arguments: str) -> tuple[int, set[str]]:
     return int(code), set(filter(None, names.split(",")))
 
 
-@pytest.fixture
-def recorded(cli: Cli) -> Cli:
-    """A folded store with an open trace, an event, a metric and a reject."""
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folded store with an open trace, an event, a metric and a reject, and a file; never changed."""
+    cli = Cli(tmp_path_factory.mktemp("template"))
     cli.ok("create", "first", "--trace-id", "t1")
     cli.ok("record", "x", "--trace", "t1")
     cli.ok("metrics", "set", "depth", "1")
     assert cli("record", "-", stdin='{"event_type":"x","trace_id":"nowhere"}\n').code == 1
     cli.ok("flush")
     (cli.folder / "events.jsonl").write_text('{"event_type":"x","trace_id":"other"}\n')
-    return cli
+    return cli.folder
+
+
+@pytest.fixture
+def recorded(template: Path, tmp_path: Path) -> Cli:
+    """The command on a copy of it."""
+    return Cli(Path(shutil.copytree(template, tmp_path / "copy")))
+
+
+@functools.cache
+def brought() -> frozenset[str]:
+    """What filelock brings along: asyncio, before its version 4."""
+    code = f"import sys, filelock; print(*({HEAVY - {'filelock'}!r} & set(sys.modules)))"
+    return frozenset(subprocess.check_output([sys.executable, "-c", code], text=True).split())
 
 
 @pytest.mark.parametrize("line", ALLOWED)
 def test_a_command_imports_what_it_uses_and_nothing_else(recorded: Cli, line: str) -> None:
     """In a process of its own, on a store that is there."""
     code, names = imported(recorded, *shlex.split(line))
-    brought = subprocess.check_output([sys.executable, "-c", BROUGHT], text=True).split()
     assert code in (0, 1)
-    assert names == ALLOWED[line] | (set(brought) if "filelock" in names else set())
+    assert names == ALLOWED[line] | (brought() if "filelock" in names else set())
 
 
 def test_every_command_is_in_the_table() -> None:
