@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from datetime import date
 from json.encoder import encode_basestring
 from typing import Any
 from uuid import UUID
@@ -17,12 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mplp_trace_cli.domain.json_text import one_line, value_text
-from mplp_trace_cli.domain.times import MAX_INSTANT, MIN_INSTANT, format_instant
+from mplp_trace_cli.domain.times import DAY_US, MAX_INSTANT, MIN_INSTANT, format_instant
 
 TEXT = pa.string()
 JSON, UUIDS, TEXTS = "json", "uuid", "text"
 """What a column of text or bytes holds where its type does not say it."""
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_EPOCH = date(1970, 1, 1).toordinal()
 _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 
 
@@ -53,7 +55,7 @@ def cell_texts(column: pa.Array, holds: str | None = None) -> pa.Array:
     for is_of, texts in _CELLS:
         if is_of(column.type):
             return texts(column)
-    return each(column, str)  # dates in ISO 8601, anything else as Python has it
+    return each(column, str)  # as Python has it
 
 
 def each(column: pa.Array, text_of: Callable[[Any], str | None]) -> pa.Array:
@@ -140,6 +142,14 @@ def instant_text(count: int, unit: str, zone: str) -> str:
     return format_instant(seconds * 1_000_000)[:19] + _fraction(rest, unit) + zone
 
 
+def _date_text(days: int) -> str:
+    """ISO 8601; the number where there is no such year."""
+    try:
+        return date.fromordinal(_EPOCH + days).isoformat()
+    except (ValueError, OverflowError):
+        return str(days)
+
+
 def _clock_text(count: int, unit: str) -> str:
     seconds, rest = divmod(count, _PER_SECOND[unit])
     minutes, second = divmod(seconds, 60)
@@ -162,6 +172,11 @@ def _milliseconds_text(count: int, unit: str) -> str:
 def _instant_texts(column: pa.Array) -> pa.Array:
     unit, zone = column.type.unit, "Z" if column.type.tz else ""
     return each(counts(column), lambda count: instant_text(count, unit, zone))
+
+
+def _date_texts(column: pa.Array) -> pa.Array:
+    per_day = 1 if column.type == pa.date32() else DAY_US // 1_000
+    return each(counts(column), lambda count: _date_text(count // per_day))
 
 
 def _clock_texts(column: pa.Array) -> pa.Array:
@@ -200,6 +215,7 @@ _CELLS: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.Array], pa.Array
     (pa.types.is_floating, _float_texts),
     (pa.types.is_decimal, _decimal_texts),
     (pa.types.is_timestamp, _instant_texts),
+    (pa.types.is_date, _date_texts),
     (pa.types.is_time, _clock_texts),
     (pa.types.is_duration, _duration_texts),
 )
