@@ -12,15 +12,7 @@ from types import FrameType
 from typing import Any
 
 FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload(
-    [
-        "tests.test_crash",
-        "tests.test_concurrency",
-        "mplp_trace_cli.interchange.loading.files",
-        "mplp_trace_cli.storage.known",
-        "mplp_trace_cli.analysis.queries",
-    ]
-)
+FORK.set_forkserver_preload(["tests.everything", "tests.test_crash", "tests.test_concurrency"])
 CRASHED = 99
 _ROOMS = ("/mplp_trace_cli/storage/", "/mplp_trace_cli/interchange/", "/mplp_trace_cli/service/")
 

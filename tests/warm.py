@@ -16,23 +16,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.conftest import Cli, Done
 
+ROOT = Path(__file__).resolve().parent.parent
 _one_at_a_time = threading.Lock()
 
 _LOOP = """
-import contextlib, functools, importlib, json, os, pkgutil, signal, sys
-import concurrent.futures.thread, dateutil.relativedelta, filelock, psutil, rich.table, typer.rich_utils
-import mplp_trace_cli
+import functools, json, os, signal, sys
+import tests.everything
 from mplp_trace_cli.cli import app
 from mplp_trace_cli.cli.main import run
 
-threaded = ("google", "opentelemetry", "pyarrow")  # they start threads, which no fork has
-sys.modules.update(dict.fromkeys(threaded))
-for found in pkgutil.walk_packages(mplp_trace_cli.__path__, "mplp_trace_cli."):
-    if not found.name.endswith("__main__"):
-        with contextlib.suppress(ImportError):
-            importlib.import_module(found.name)
-for name in threaded:
-    del sys.modules[name]
 app._command = functools.cache(app._command)
 for name in app.COMMANDS:
     list(getattr(app._command(name), "commands", {}).items())
@@ -97,7 +89,7 @@ def run_between(
 @functools.cache
 def _warm() -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", _LOOP], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _LOOP], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
     atexit.register(process.communicate)
     return process
