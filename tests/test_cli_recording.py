@@ -228,6 +228,13 @@ def test_options_of_streams_alone(cli: Cli) -> None:
 # -- complete, fail, cancel ------------------------------------------------------------------------
 
 
+def test_an_end_at_the_very_start_is_a_microsecond_later(cli: Cli) -> None:
+    """As a line that says both has it."""
+    cli.ok("create", "x", "--trace-id", "t-1", "--started-at", "2026-03-02T09:00:00Z")
+    cli.ok("complete", "t-1", "--at", "2026-03-02T09:00:00Z")
+    assert shown(cli)["duration_ms"] == 0.001
+
+
 @pytest.mark.parametrize(
     ("command", "status"), [("complete", "completed"), ("fail", "failed"), ("cancel", "cancelled")]
 )

@@ -426,6 +426,7 @@ def test_nothing_there_and_back(hard: Cli, tmp_path: Path, format_name: str) -> 
         (["-o", "out", "--format", "xml"], "'xml' is not one of json, jsonl, csv, parquet"),
         (["-o", "out.csv", "--compression", "snappy"], "snappy is for parquet"),
         (["-o", "out.jsonl", "--partition-by", "day"], "is for csv and parquet"),
+        (["-o", "out.parquet", "--csv-safe"], "--csv-safe: is for csv"),
         (["-o", "out.csv", "--partition-by", "week"], "'week' is not one of day, month, context_id"),
         (["-o", "-", "--format", "csv", "--include-events"], "a folder cannot go to standard output"),
         ([], "-o/--output is missing"),

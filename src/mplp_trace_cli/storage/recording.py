@@ -125,9 +125,9 @@ class Recorder:
         return known
 
     def _end(self, trace: OpenTrace, ending: Ending, now: int, noted: list[EventRow] | None) -> KnownTrace:
-        at = max(trace.started_at + 1, now) if ending.at is None else ending.at
-        if at <= trace.started_at:
+        if ending.at is not None and ending.at < trace.started_at:
             raise InvalidInput("at: the trace would end before it starts")
+        at = max(trace.started_at + 1, now if ending.at is None else ending.at)
         entries: list[Entry] = []
         if ending.note is not None:
             note = ending.note._replace(timestamp=at)

@@ -70,6 +70,8 @@ def plan_export(request: ExportRequest) -> ExportPlan:
         _one_of("partition_by", request.partition_by, PARTITIONS)
         if chosen not in _TABULAR:
             raise InvalidInput("partition_by: is for csv and parquet", hint="--format parquet")
+    if request.csv_safe and chosen != "csv":
+        raise InvalidInput("csv_safe: is for csv", hint="--format csv")
     events = chosen not in _TABULAR if request.include_events is None else request.include_events
     plan = ExportPlan(
         request.destination,
