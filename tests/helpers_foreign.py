@@ -15,6 +15,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +25,7 @@ import pyarrow.parquet as pq
 from mplp_trace_cli import TraceModuleOptions, initialize_trace_module
 from mplp_trace_cli.domain.errors import BrokenFile, InvalidInput, TraceError
 from mplp_trace_cli.domain.event_row import EventRow, EventRules, event_row
+from mplp_trace_cli.domain.json_text import MAX_DEPTH
 from mplp_trace_cli.domain.questions import ColumnMapping
 from mplp_trace_cli.interchange.decoding.batches import Decoded, DecodingRules
 from mplp_trace_cli.interchange.decoding.chunks import decoded as decoded_chunks
@@ -582,7 +584,7 @@ def check_command(given: Given, folder: Path) -> None:
     path = folder / given.name
     path.write_bytes(given.data)
     words = command_of(given, path)
-    if not any("\0" in word or "\udc80" in word for word in words):
+    if not any("\0" in word for word in words):
         check_done(Cli(folder)(*words), words)
 
 
@@ -639,12 +641,18 @@ def _parts(value: Any, lists: tuple[str, ...], below: tuple[str, ...]) -> Iterat
 
 
 def check_workers(chance: random.Random) -> None:
-    """Two processes that decode give what this one gives."""
+    """Two processes that decode give what this one gives, which Hypothesis gives more of Python's stack."""
     pieces = [chance.choice((otlp_json, otlp_protobuf))(chance) for _ in range(6)]
+    pieces = [one for one in pieces if one.name.endswith(".pb") or depth_of(one.data) <= MAX_DEPTH]
     for suffix, translator in ((".jsonl", JsonTranslator()), (".pb", ProtobufTranslator("file"))):
         chunks = [Chunk(0, 0, one.data) for one in pieces if one.name.endswith(suffix)]
         alone = _decoded_by(chunks, translator, parallel=False)
         assert _decoded_by(chunks, translator, parallel=True) == alone
+
+
+def depth_of(text: bytes) -> int:
+    """How deep lists and objects stand in each other, those in strings counted too."""
+    return max(accumulate((mark in b"[{") - (mark in b"]}") for mark in text), default=0)
 
 
 def _decoded_by(chunks: list[Chunk], translator: Translator, *, parallel: bool) -> list[Any]:
