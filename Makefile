@@ -27,6 +27,7 @@ bench: $(READY)
 
 soak: $(READY)
 	$(BIN)/pytest -m soak --timeout 3600 -s
+	MPLP_TRACE_EXAMPLES=10 $(BIN)/pytest -m "hypothesis and not soak" --timeout 3600 -n 3 --dist worksteal
 
 fuzz: $(READY)
 	$(BIN)/pytest -m soak --timeout 3600 -s tests/soak/test_fuzz.py

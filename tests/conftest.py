@@ -30,8 +30,14 @@ COMMAND = [sys.executable, "-m", "mplp_trace_cli"]
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
     signal.signal(number, handler)  # a test run in the background may have been started to ignore them
 
+
+def examples(count: int) -> int:
+    """How many examples a property has: so many, and as many times that as `make soak` asks for."""
+    return count * int(os.environ.get("MPLP_TRACE_EXAMPLES", "1"))
+
+
 # A slow machine is no fault, and what failed once is shown by its printed example.
-settings.register_profile("project", deadline=None, database=None, max_examples=50)
+settings.register_profile("project", deadline=None, database=None, max_examples=examples(25))
 settings.load_profile("project")
 
 

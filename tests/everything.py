@@ -11,7 +11,6 @@ import mplp_trace_cli
 
 _THEIRS = (
     "concurrent.futures.thread",
-    "dateutil.relativedelta",
     "filelock",
     "psutil",
     "rich.table",

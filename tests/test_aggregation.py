@@ -20,14 +20,14 @@ from mplp_trace_cli.domain.buckets import bucket_start, parse_bucket
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.times import DAY_US, format_instant, parse_instant
 from mplp_trace_cli.module import initialize_trace_module
-from tests.conftest import Cli
+from tests.conftest import Cli, examples
 from tests.helpers_storage import Clock, service_at
 from tests.plain_figures import Exported, bucket_of, exported, figure, keys_of
 from tests.test_filters import ask, made_traces, stamp
 
 SECOND = 1_000_000
 FEW = settings(
-    max_examples=6,
+    max_examples=examples(3),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],

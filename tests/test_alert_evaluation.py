@@ -22,7 +22,7 @@ from mplp_trace_cli.domain.alerts.conditions import Figure, comparisons
 from mplp_trace_cli.domain.alerts.figures import FIGURES, METRIC_FUNCTIONS, Subject
 from mplp_trace_cli.domain.enums import Level
 from mplp_trace_cli.domain.times import parse_instant
-from tests.conftest import Cli
+from tests.conftest import Cli, examples
 from tests.helpers_storage import service_at
 from tests.plain_figures import ERRORS, Exported, Row, exported, keys_of, percentile
 from tests.test_aggregation import made_lines
@@ -30,7 +30,7 @@ from tests.test_filters import WORDS, ask, stamp
 
 SECOND = 1_000_000
 FEW = settings(
-    max_examples=10,
+    max_examples=examples(5),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],

@@ -29,6 +29,7 @@ from mplp_trace_cli.domain.alerts.figures import (
     units_of,
 )
 from mplp_trace_cli.domain.errors import InvalidInput
+from tests.conftest import examples
 
 # -- what is said ----------------------------------------------------------------------------------
 
@@ -201,7 +202,7 @@ TOKENS = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text() | st.lists(st.sampled_from(TOKENS), max_size=12).map(" ".join))
 @example("x > 1\x00")
 @example("'\n'")
@@ -257,7 +258,7 @@ CONDITIONS = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(CONDITIONS)
 def test_written_and_read_again(condition: AlertCondition) -> None:
     """A condition that is written out reads as the same condition, whatever names and texts it has."""

@@ -25,7 +25,7 @@ from mplp_trace_cli.interchange.chrome.lanes import Lanes, Place
 from mplp_trace_cli.interchange.chrome.reading import ChromeDocument, looks_like
 from mplp_trace_cli.service import TraceManagementService
 from mplp_trace_cli.storage.groups import Counts
-from tests.conftest import Cli
+from tests.conftest import Cli, examples
 from tests.test_export import HARD, kept, stores
 from tests.test_golden_formats import check
 
@@ -293,7 +293,9 @@ def test_any_lanes_nest(drawn: list[tuple[int, int, int | None, int | None]]) ->
 
 
 @settings(
-    max_examples=3, phases=[Phase.explicit, Phase.generate], suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(3),
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
 )
 @given(
     stores(),

@@ -21,7 +21,7 @@ from mplp_trace_cli.domain.buckets import UNITS, parse_bucket
 from mplp_trace_cli.domain.dashboard import FIGURES
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.times import DAY_US
-from tests.conftest import ROOT, Cli
+from tests.conftest import ROOT, Cli, examples
 from tests.helpers_storage import Clock, service_at
 from tests.plain_figures import ERRORS, Exported, Row, bucket_of, exported, percentile
 from tests.terminal import Screen
@@ -30,7 +30,7 @@ from tests.test_filters import ask
 
 SECOND = 1_000_000
 FEW = settings(
-    max_examples=10,
+    max_examples=examples(5),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],

@@ -16,6 +16,7 @@ from mplp_trace_cli.domain.json_text import MAX_DEPTH
 from mplp_trace_cli.domain.lines import LineRules, read_line
 from mplp_trace_cli.interchange.decoding.lines import LineDecoder
 from mplp_trace_cli.interchange.sources import Chunk
+from tests.conftest import examples
 from tests.helpers_lines import EVENT, RULES, assert_same, in_bulk, lines_of
 
 # -- lines out of small parts --------------------------------------------------------------------------
@@ -244,7 +245,7 @@ def mutated(draw: st.DrawFn, line: bytes) -> bytes:
     return line[:at] + (b"" if how == 2 else byte) + line[at + (how > 0) :]
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(st.lists(lines(), min_size=1, max_size=3).map(b"\n".join), st.sampled_from(RULES))
 @example(b'{"event_type":"x","event\\u005ftype":"y","trace_id":"t"}', RULES[0])
 @example(b'{"event_type":"x","trace_id":"t","data":{"a":1},"data" :{"b":2}}', RULES[0])
@@ -296,7 +297,7 @@ def blocks(draw: st.DrawFn) -> bytes:
     return (text if draw(st.booleans()) else text.rstrip("\n")).encode()
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(blocks(), st.sampled_from(RULES[:3]))
 @example(b'{"event_type":"x","trace_id":"t"}{"event_type":"x","trace_id":"t"}\n\n', RULES[0])
 @example(
@@ -311,7 +312,7 @@ def test_both_ways_agree_on_any_block(data: bytes, rules: LineRules) -> None:
     assert_same(data, rules)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(
     st.datetimes().map(str) | st.datetimes().map(lambda moment: moment.isoformat()),
     st.text("0123456789", max_size=12).map(lambda digits: digits and "." + digits),
@@ -325,14 +326,14 @@ def test_both_ways_agree_on_any_time(moment: str, fraction: str, zone: str) -> N
     assert_same(b'{"event_type":"x","trace_id":"t","timestamp":"%s"}' % stamp.encode(), RULES[0])
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(st.text("0123456789.eE+-", min_size=1, max_size=25) | st.floats().map(repr) | st.integers().map(str))
 def test_both_ways_agree_on_any_number(number: str) -> None:
     """A duration gives the same float both ways, or is refused both ways."""
     assert_same(b'{"event_type":"x","trace_id":"t","duration_ms":%s}' % number.encode(), RULES[0])
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(st.text('{}[]":,\\u08dtrfalsn1e. ', max_size=24))
 def test_both_ways_agree_on_any_data(text: str) -> None:
     """Data is kept the same both ways, or refused both ways."""

@@ -26,7 +26,7 @@ from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.interchange.exporting.targets import whole_folder
 from mplp_trace_cli.service import TraceManagementService
 from mplp_trace_cli.storage.paths import StorePaths
-from tests.conftest import Cli
+from tests.conftest import Cli, examples
 
 HARD = Path(__file__).parent / "golden" / "every_hard_type.jsonl"
 JOINED = "events JOIN traces USING (trace_id)"
@@ -560,7 +560,7 @@ def stores(draw: st.DrawFn) -> Callable[[TraceManagementService], None]:
 
 
 @settings(
-    max_examples=5,
+    max_examples=examples(5),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],

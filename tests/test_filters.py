@@ -30,10 +30,10 @@ from mplp_trace_cli.analysis.queries import query_events, query_traces
 from mplp_trace_cli.domain.matching import matches
 from mplp_trace_cli.domain.times import to_datetime
 from mplp_trace_cli.service import TraceManagementService
-from tests.conftest import Cli
+from tests.conftest import Cli, examples
 
 SMALL = settings(
-    max_examples=5,
+    max_examples=examples(5),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
@@ -334,7 +334,7 @@ def test_event_filters(lines: list[dict[str, Any]], wanted: list[EventFilter]) -
 globs = st.text("ab-]![*?\\é^\n", max_size=6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(glob=globs, texts=st.lists(st.text("ab-]!\\é\n", max_size=4), max_size=8))
 def test_globs_mean_in_sql_what_they_mean_in_python(glob: str, texts: list[str]) -> None:
     """Any glob, over characters: `?` is one character of any script, a backslash is itself."""

@@ -27,6 +27,7 @@ from mplp_trace_cli.analysis.metrics import Cells
 from mplp_trace_cli.domain.errors import FeatureDisabled, InvalidInput
 from mplp_trace_cli.domain.metric import MetricRow
 from mplp_trace_cli.domain.metrics_data import MetricsData, MetricSeries
+from tests.conftest import examples
 from tests.helpers_storage import START_OF_TIME, Clock, service_at
 
 HOUR = 3_600_000_000
@@ -106,7 +107,7 @@ def key(series: MetricSeries) -> tuple[Any, ...]:
     return series.name, series.type, series.unit, tuple(sorted(series.labels.items()))
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(6))
 @given(rows=st.lists(samples(), max_size=40), start=st.integers(0, 2 * HOUR), length=st.integers(1, 3 * HOUR))
 def test_figures_of_samples(rows: list[MetricRow], start: int, length: int) -> None:
     """Series and their figures over a range, and in each bucket of it, are those of a plain computation."""
@@ -174,7 +175,7 @@ TRACES = st.lists(
 )
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(5))
 @given(traces=TRACES, start=st.integers(0, 2 * HOUR), length=st.integers(1, 3 * HOUR))
 def test_application_metrics(traces: list[Any], start: int, length: int) -> None:
     """Requests, response time, error rate, active traces and events a second, whole and in buckets."""

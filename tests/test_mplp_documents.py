@@ -28,13 +28,13 @@ from mplp_trace_cli.interchange.mplp.quick import quick_line
 from mplp_trace_cli.interchange.mplp.reading import looks_like
 from mplp_trace_cli.interchange.mplp.records import Home, Times, event_fields, reads_back, trace_fields
 from mplp_trace_cli.interchange.mplp.words import folded_type, mapped_id
-from tests.conftest import Cli
+from tests.conftest import Cli, examples
 from tests.mplp_schemas import faults
 from tests.test_export import HARD, data_texts, ids, instants, kept, names, stores, texts
 from tests.test_golden_formats import check
 
 QUICKLY = settings(
-    max_examples=3,
+    max_examples=examples(3),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
@@ -291,7 +291,7 @@ traces_kept = st.builds(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(15))
 @given(event=events_kept, of_others=st.booleans())
 def test_any_event_is_valid_and_read_back(conformance: Path, event: EventCells, of_others: bool) -> None:
     """Alone in a document of ours or of others."""
@@ -332,7 +332,7 @@ def test_events_of_our_own_are_read_the_quick_way() -> None:
         assert quick_line(doubtful, home) is None
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(15))
 @given(trace=traces_kept)
 def test_any_trace_is_valid_and_read_back(conformance: Path, trace: ExportedTrace) -> None:
     """Whatever its metadata claim to be."""

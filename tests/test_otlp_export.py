@@ -33,7 +33,7 @@ from mplp_trace_cli.interchange.otlp.json_reading import JsonTranslator
 from mplp_trace_cli.interchange.otlp.protobuf_reading import ProtobufTranslator
 from mplp_trace_cli.interchange.otlp.protobuf_writing import Serializer
 from mplp_trace_cli.interchange.sources import Chunk
-from tests.conftest import Cli
+from tests.conftest import Cli, examples
 from tests.test_export import kept
 from tests.test_golden_formats import check
 
@@ -422,21 +422,21 @@ def _differ(message: Any) -> Any:
     return message
 
 
-@settings(max_examples=20, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(10), phases=[Phase.explicit, Phase.generate])
 @given(_data("spans", "spans", SPANS).map(lambda fields: _differ(TracesData(**fields))))
 def test_any_spans_come_back(message: Any) -> None:
     """Spans with whatever they have go out as they came in, through JSON and through protobuf."""
     _check_back(message)
 
 
-@settings(max_examples=20, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(10), phases=[Phase.explicit, Phase.generate])
 @given(_data("logs", "log_records", LOGS).map(lambda fields: LogsData(**fields)))
 def test_any_log_records_come_back(message: Any) -> None:
     """So do log records."""
     _check_back(message)
 
 
-@settings(max_examples=20, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(10), phases=[Phase.explicit, Phase.generate])
 @given(_data("metrics", "metrics", METRICS).map(lambda fields: MetricsData(**fields)))
 def test_any_metric_points_come_back(message: Any) -> None:
     """So do metric points."""
@@ -528,7 +528,7 @@ ROWS = st.builds(
 )
 
 
-@settings(max_examples=30, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=examples(15), phases=[Phase.explicit, Phase.generate])
 @given(st.lists(ROWS, max_size=20), st.booleans())
 def test_any_events_of_ours_come_back(rows: list[EventRow], has_root: bool) -> None:
     """Events of ours come back in order and to the letter, whatever their ids, times, texts and numbers."""

@@ -26,7 +26,7 @@ from mplp_trace_cli.interchange.otlp.own import SCOPE
 from mplp_trace_cli.interchange.otlp.reading import looks_like
 from mplp_trace_cli.interchange.otlp.simple_attributes import JsonMembers, ProtobufMembers
 from mplp_trace_cli.interchange.otlp.values import plain_value, quoted, text
-from tests.conftest import Cli
+from tests.conftest import Cli, examples
 from tests.helpers_otlp import (
     Json,
     encoded,
@@ -648,7 +648,7 @@ bodies_ = st.one_of(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(15))
 @given(st.lists(bodies_, max_size=2))
 def test_json_and_protobuf_say_the_same(given_bodies: list[Json]) -> None:
     """Whatever is sent, the two forms of it become the same events."""
@@ -678,7 +678,7 @@ simple_values = st.one_of(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(15))
 @given(st.lists(st.tuples(simple_keys, simple_values), max_size=8))
 def test_members_that_are_read_at_once_are_those_of_the_whole_reading(pairs: list[tuple[str, Json]]) -> None:
     """In either form, whatever was read before; what is not simple is left to the whole reading."""

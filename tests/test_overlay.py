@@ -16,6 +16,7 @@ from mplp_trace_cli.domain.questions import EventFilter
 from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.service import TraceManagementService
 from mplp_trace_cli.storage.paths import StorePaths
+from tests.conftest import examples
 from tests.helpers_folding import LINES, Step, check_folding
 from tests.helpers_storage import SECOND, Clock, service_at
 
@@ -197,7 +198,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=6)
+@settings(max_examples=examples(3))
 @given(STEPS)
 def test_unfolded_folded_and_the_model_agree(steps: list[Deed]) -> None:
     """Any order of creating, recording, ending, folding, waiting and asking gives the model's answers."""

@@ -27,7 +27,7 @@ from mplp_trace_cli.domain.metric import MetricRow
 from mplp_trace_cli.domain.metric_families import DEFAULT_BOUNDS, FamilySeries, MetricFamily
 from mplp_trace_cli.domain.units import base_unit, unit_in
 from mplp_trace_cli.interchange.prometheus import FORMATS, exposition, family_name
-from tests.conftest import Cli
+from tests.conftest import Cli, examples
 from tests.helpers_storage import START_OF_TIME, Clock, service_at
 
 PROMTOOL = shutil.which("promtool")
@@ -97,7 +97,7 @@ OBSERVED = st.lists(
 FACTORS = {"ms": (1, 1_000), "s": (1, 1)}
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(6))
 @given(OBSERVED)
 def test_values_are_those_of_a_plain_computation(observed: list[Any]) -> None:
     """Newest of a gauge, sum of a counter, cumulative buckets: in seconds, whatever unit was said."""
@@ -267,7 +267,7 @@ UNITS = st.sampled_from(
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(40))
 @given(
     st.lists(
         st.tuples(

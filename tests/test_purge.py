@@ -22,7 +22,7 @@ from mplp_trace_cli.domain.times import DAY_US, format_instant
 from mplp_trace_cli.service import TraceManagementService, Wiring
 from mplp_trace_cli.storage.inbox import Inbox, recent_traces
 from mplp_trace_cli.storage.paths import StorePaths
-from tests.conftest import Cli
+from tests.conftest import Cli, examples
 from tests.helpers_kills import Killer, opened
 from tests.helpers_processes import at_once
 from tests.helpers_storage import SECOND, START_OF_TIME, Clock, held_for_writing, service_at
@@ -103,7 +103,7 @@ some_traces = st.lists(
 )
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(10), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(some_traces, st.lists(days, max_size=4), st.none() | st.integers(0, 12), st.sampled_from(["", "a"]))
 def test_purge_removes_exactly_what_a_plain_program_says(
     shapes: list[tuple[str, int, int | None, int | None, int]],

@@ -40,7 +40,7 @@ from mplp_trace_cli.integrations.span_rows import SpanReader, Surroundings
 from mplp_trace_cli.storage.inbox import Inbox
 from mplp_trace_cli.storage.paths import StorePaths
 from mplp_trace_cli.storage.spans import DERIVED, SpanBatch, end_span_traces, record_spans
-from tests.conftest import Cli
+from tests.conftest import Cli, examples
 from tests.helpers_spans import CONFIGURED, request_of, run_program
 
 RESOURCE = Resource({"service.name": "shop", "host.name": "h1"}, "https://example.org/1")
@@ -500,7 +500,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(15))
 @given(st.dictionaries(st.text(max_size=4) | st.just("otlp"), VALUES, max_size=4))
 def test_any_attributes_become_data(attributes: Mapping[str, Any]) -> None:
     """Whatever a program sets as an attribute, the event is recorded and its data is JSON that says it."""

@@ -24,7 +24,7 @@ from mplp_trace_cli.domain.times import format_instant
 from mplp_trace_cli.interchange.tables.columns import unique_names
 from mplp_trace_cli.interchange.tables.foreign_bytes import Marker, restored
 from mplp_trace_cli.service import TraceManagementService
-from tests.conftest import ROOT, Cli
+from tests.conftest import ROOT, Cli, examples
 from tests.terminal import COLOR, on_terminal
 from tests.test_golden_formats import check
 from tests.transcripts import blocks, transcript
@@ -581,7 +581,7 @@ def _exported(service: TraceManagementService, path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(3), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=stores())
 def test_export_and_import_give_the_same_store(playground: Path, form: str, lines: str) -> None:
     """A folder of csv or parquet is the same store again: data to the letter, NULL and empty text apart."""

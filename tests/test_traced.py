@@ -17,6 +17,7 @@ from mplp_trace_cli import Event, Scope, TraceModule, current, event, step, trac
 from mplp_trace_cli.domain.captured import captured
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.json_text import parse
+from tests.conftest import examples
 
 
 @pytest.fixture(autouse=True)
@@ -370,7 +371,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(15))
 @given(value=values, most=st.integers(1, 60))
 def test_a_captured_value_is_json(value: object, most: int) -> None:
     """Whatever it is: JSON text of bounded length, and the value itself where that fits."""
