@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mplp_trace_cli.analysis.answers import Answer
 from mplp_trace_cli.cli import output
 from mplp_trace_cli.cli.views import formats
 from mplp_trace_cli.domain.errors import InvalidInput
-from mplp_trace_cli.domain.questions import Pagination, TraceAggregation
 from mplp_trace_cli.domain.words import counted
+
+if TYPE_CHECKING:
+    from mplp_trace_cli.analysis.answers import Answer
+    from mplp_trace_cli.domain.questions import Pagination, TraceAggregation
 
 SHAPE = "What is shown"
 GROUPS = "Groups and figures"
@@ -94,6 +96,8 @@ def aggregation(
     """The groups that are asked for; None where nothing asks for groups."""
     if group_by is None and metric is None and bucket is None:
         return None
+    from mplp_trace_cli.domain.questions import TraceAggregation  # 2 ms, which a completion does without
+
     return TraceAggregation(_listed(group_by), _listed(metric), bucket)
 
 
@@ -111,6 +115,8 @@ def pagination(page: int, limit: int | None, sort: str | None, chosen: str) -> P
     most = formats.default_limit(chosen) if limit is None else limit
     if most is None and page > 1:
         raise InvalidInput("--page: needs a limit", hint="--limit 50")
+    from mplp_trace_cli.domain.questions import Pagination
+
     return Pagination(page, most, sort)
 
 

@@ -16,14 +16,14 @@ from mplp_trace_cli.cli.settings import open_service
 from mplp_trace_cli.cli.views import formats
 from mplp_trace_cli.config import TRACE_VARIABLE
 from mplp_trace_cli.domain.enums import TraceStatus
-from mplp_trace_cli.domain.event import Event
 from mplp_trace_cli.domain.processes import PROCESS_KEY
 from mplp_trace_cli.domain.times import format_instant, from_datetime
-from mplp_trace_cli.domain.trace import Trace
 from mplp_trace_cli.storage.paths import StorePaths
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a shell that completes the id of a trace waits for what is imported here
     from mplp_trace_cli.analysis.results import TraceWithEvents
+    from mplp_trace_cli.domain.event import Event
+    from mplp_trace_cli.domain.trace import Trace
 
 SHOWN_EVENTS = 200
 
