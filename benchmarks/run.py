@@ -53,8 +53,9 @@ METHOD = """\
   they share count more than once.
 - The bare program that `query` and `events` stand against runs the very SQL that they run
   (`benchmarks/questions.py`).
-- A reach that is no ratio (events or spans a second, µs) was set on a machine that starts Typer's hello
-  world in 65 ms: one that takes twice as long for it, in the first row, does half as much a second.
+- A reach that is no ratio (events, rows or spans a second, µs) was set on a machine that starts Typer's hello
+  world in 65 ms. What it takes here stands in the first row, and in those of completion in the middle of the
+  run: where it is twice as long, half as much is done in a second, by the floors too.
 - MB are 10⁶ bytes."""
 
 Row = Callable[[Ground], list[Result]]
