@@ -48,7 +48,7 @@ clean:
 # What the guides analyse with lies beside: DuckDB imports a pandas that it finds, which each test would pay for.
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable . --group dev
-	$(BIN)/python -m pip install --quiet --upgrade --target $(VENV)/guides --group guides
+	$(BIN)/python -m pip install --quiet "uv>=0.8"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group dev
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(VENV)/guides --group guides
 	touch $(READY)
