@@ -269,6 +269,13 @@ def test_an_empty_window_says_so(sample_store: Cli) -> None:
     assert shown.endswith("Nothing started and nothing failed in this window.")
 
 
+def test_what_grew_from_nothing_says_so_in_no_unit(cli: Cli) -> None:
+    """The charts and the summary tell a rate in units of their own."""
+    cli.ok("create", "x", "--started-at", "2026-03-02T09:30:00Z")
+    shown = cli.ok("dashboard", "--since", "2026-03-02T09:00:00Z", "--until", "2026-03-02T10:00:00Z")
+    assert re.search(r"^Throughput  \S+  ▲ from 0$", shown, re.MULTILINE), shown
+
+
 def test_rows_of_the_time_series(sample_store: Cli) -> None:
     """csv and jsonl have a row a bucket."""
     rows = sample_store.ok("dashboard", *INCIDENT, "--format", "csv", "--metrics", "event_count").splitlines()

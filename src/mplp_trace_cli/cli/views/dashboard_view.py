@@ -137,7 +137,7 @@ def _change(name: str, trend: Trend, difference: float) -> str:
     if FIGURES[name].unit == "share":
         return f"{abs(difference) * 100:.1f} points"
     if trend.change is None:
-        return f"from {teller(name, [trend.current])(trend.previous)}"
+        return "from 0"
     return f"{abs(trend.change):.0%}" if abs(trend.change) < 10 else f"{trend.change + 1:,.0f} ×"
 
 
