@@ -193,6 +193,14 @@ def test_every_type_in_every_format(cli: Cli, format_name: str) -> None:
         assert len({name for name, _ in pairs}) == len(pairs)
 
 
+def test_beside_what_is_no_number_every_other_value_keeps_its_digits(cli: Cli) -> None:
+    """Also an integer of more digits than Python reads; text that only says NaN stays."""
+    query = "SELECT {'a': '-inf'::DOUBLE, 'b': repeat('9', 5000)::BIGNUM, 'c': 'NaN \"NaN\" \\\\'} AS x"
+    done = cli("sql", query, "--format", "jsonl")
+    assert (done.code, done.stderr) == (0, "")
+    assert done.line == '{"x":{"a":null,"b":' + "9" * 5_000 + r',"c":"NaN \"NaN\" \\\\"}}'
+
+
 # -- how it is stopped -----------------------------------------------------------------------------
 
 LONG = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,6 +45,7 @@ _FETCHED: tuple[tuple[Kind, str, Callable[[str], bool]], ...] = (
 """How each type of DuckDB is fetched as a plain value; any other as text. A FLOAT of 0.1 is 0.1."""
 _WORD = re.compile(rb'"(?:[^"]|"")*"|[A-Za-z_\x80-\xff][\w$\x80-\xff]*|.', re.DOTALL)
 _NOT_FINITE = re.compile("NaN|Infinity")
+_TEXT_OR_NOT_FINITE = re.compile(r'"(?:[^"\\]|\\.)*"|-?(?:NaN|Infinity)')
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -167,8 +167,9 @@ def _finite(row: tuple[Any, ...], nested: Sequence[int]) -> tuple[Any, ...]:
     cells = list(row)
     for at in nested:
         if cells[at] is not None and _NOT_FINITE.search(cells[at]):
-            value = json.loads(cells[at], parse_constant=lambda _name: None)
-            cells[at] = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+            cells[at] = _TEXT_OR_NOT_FINITE.sub(
+                lambda found: found[0] if found[0].startswith('"') else "null", cells[at]
+            )
     return tuple(cells)
 
 
