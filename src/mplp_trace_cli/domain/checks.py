@@ -15,6 +15,8 @@ from mplp_trace_cli.domain.ids import is_id
 from mplp_trace_cli.domain.json_text import EMPTY_OBJECT, JsonObject, dumps
 from mplp_trace_cli.domain.times import checked_instant, from_datetime, parse_instant
 
+NOT_UTF8 = "has a lone surrogate or bytes that are not UTF-8"
+
 
 class Checker:
     """Reads fields out of one mapping and remembers what is wrong with them."""
@@ -34,9 +36,7 @@ class Checker:
         value = self.fields.get(name)
         if value is None or (isinstance(value, str) and (value.isascii() or not has_surrogate(value))):
             return value
-        said = (
-            "has a lone surrogate or bytes that are not UTF-8" if isinstance(value, str) else "must be text"
-        )
+        said = NOT_UTF8 if isinstance(value, str) else "must be text"
         self.problems.append(f"{name}: {said}")
         return None
 

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mplp_trace_cli.domain.checks import has_surrogate
+from mplp_trace_cli.domain.checks import NOT_UTF8, has_surrogate
 from mplp_trace_cli.domain.enums import unknown_word
 from mplp_trace_cli.domain.errors import InvalidInput
 from mplp_trace_cli.domain.foreign import duration_text, folded_level, number_text
@@ -309,7 +309,7 @@ def cell_reader(plan: TablePlan, name: str) -> Callable[[str], str]:
 def default_text(plan: TablePlan, name: str, value: str) -> str:
     """The JSON text of a default, which is read as a cell is; raises InvalidInput."""
     if has_surrogate(value):
-        raise InvalidInput(f"default: {name}: has a lone surrogate or bytes that are not UTF-8")
+        raise InvalidInput(f"default: {name}: {NOT_UTF8}")
     try:
         return cell_reader(plan, name)(value) if value or name in _MAY_BE_EMPTY else "null"
     except InvalidInput as fault:
